@@ -1,0 +1,260 @@
+// npu_post.v : int32 sums in, int8 words into the output buffer
+//
+// A descriptor says where a tile's sums come from (an accumulator bank or pool), how many, and where they
+// go. Per tile: fetch the parameter record while the sums are still being made, drain one pixel of N
+// channels a cycle, let the pipeline run empty, then give the tokens. Nothing downstream can stall.
+`default_nettype none
+
+module npu_post #(
+    parameter integer N = 16,
+    parameter integer LOG_DEPTH = 8  // log2 of the pixels in an accumulator bank
+) (
+    input  wire                 clk,
+    input  wire                 rst_n,
+    input  wire                 desc_valid,
+    output wire                 desc_ready,
+    input  wire [        122:0] desc_data,
+    // Accumulators; data one cycle after drain_en.
+    input  wire [          1:0] bank_full,
+    output wire                 drain_en,
+    output wire                 drain_bank,
+    output wire [LOG_DEPTH-1:0] drain_pixel,
+    input  wire [     32*N-1:0] drain_data,
+    output wire                 drain_release,
+    input  wire                 pool_valid,
+    output wire                 pool_ready,
+    input  wire [     32*N-1:0] pool_data,
+    // Parameter buffer; data one cycle after par_en.
+    output wire                 par_en,
+    output wire [         15:0] par_addr,
+    input  wire [      8*N-1:0] par_data,
+    // Table writes, from load.
+    input  wire                 tab_wr_en,
+    input  wire [         15:0] tab_wr_addr,
+    input  wire [      8*N-1:0] tab_wr_data,
+    // Tokens.
+    input  wire                 wait_store_valid,
+    output wire                 wait_store_ready,
+    output wire                 sig_store_valid,
+    input  wire                 sig_store_ready,
+    output wire                 stamp_valid,
+    output wire [          7:0] stamp_layer,
+    output wire                 out_en,
+    output wire [         15:0] out_addr,
+    output wire [      8*N-1:0] out_data,
+    output wire                 idle,
+    output wire                 stat_wait
+);
+
+  // ---------------------------------------------------------------- descriptor
+
+  wire d_valid;
+  wire d_ready;
+  wire [7:0] d_layer;
+  wire d_stamp;
+  wire d_signal;
+  wire d_wait;
+  wire d_from_pool;
+  wire d_bank;
+  wire d_restart;
+  wire [31:0] d_pixels;
+  wire [15:0] d_out_addr;
+  wire [15:0] d_out_pitch;
+  wire [15:0] d_par_addr;
+  wire [7:0] d_zero_point;
+  wire [7:0] d_act_min;
+  wire [7:0] d_act_max;
+  wire [1:0] d_mode;
+  wire d_table_en;
+  wire d_table_sel;
+  wire d_bypass;
+  wire [1:0] unused_level;
+
+  npu_fifo #(
+      .W(123),
+      .LOG_D(1)
+  ) u_desc (
+      .clk(clk),
+      .rst_n(rst_n),
+      .in_valid(desc_valid),
+      .in_ready(desc_ready),
+      .in_data(desc_data),
+      .out_valid(d_valid),
+      .out_ready(d_ready),
+      .out_data({
+        d_layer,
+        d_stamp,
+        d_signal,
+        d_wait,
+        d_from_pool,
+        d_bank,
+        d_restart,
+        d_pixels,
+        d_out_addr,
+        d_out_pitch,
+        d_par_addr,
+        d_bypass,
+        d_table_sel,
+        d_table_en,
+        d_mode,
+        d_act_max,
+        d_act_min,
+        d_zero_point
+      }),
+      .level(unused_level)
+  );
+
+  // ---------------------------------------------------------------- sequence
+
+  localparam [2:0] S_PARAM = 3'd0;  // wait for a descriptor, fetch its record
+  localparam [2:0] S_WAIT = 3'd1;  // room in the output buffer
+  localparam [2:0] S_DRAIN = 3'd2;  // a pixel a cycle
+  localparam [2:0] S_FLUSH = 3'd3;  // the pipeline runs empty
+  localparam [2:0] S_DONE = 3'd4;  // token and stamp
+  localparam [3:0] RECORD = 4'd9;
+
+  reg [2:0] state;
+  reg [3:0] par_count;
+  reg [31:0] left;
+  reg [LOG_DEPTH-1:0] pixel;
+  reg [15:0] next_addr;
+  wire lanes_busy;
+
+  wire par_done = d_bypass || par_count == RECORD;
+  wire source_ok = d_from_pool ? pool_valid : bank_full[d_bank];
+  wire take = state == S_DRAIN && source_ok;
+  wire last = left == 32'd1;
+  reg par_pending;
+
+  assign par_en = state == S_PARAM && d_valid && !par_done;
+  assign par_addr = d_par_addr + {12'd0, par_count};
+  assign wait_store_ready = state == S_WAIT && d_wait;
+  assign stat_wait = state == S_WAIT && d_wait && !wait_store_valid;
+  assign drain_en = take && !d_from_pool;
+  assign drain_bank = d_bank;
+  assign drain_pixel = pixel;
+  assign drain_release = drain_en && last;
+  assign pool_ready = state == S_DRAIN && d_from_pool;
+  assign sig_store_valid = state == S_DONE && d_signal;
+  assign d_ready = state == S_DONE && (!d_signal || sig_store_ready);
+  assign stamp_valid = d_ready && d_stamp;
+  assign stamp_layer = d_layer;
+  assign idle = !d_valid;
+
+  always @(posedge clk) begin
+    if (!rst_n) state <= S_PARAM;
+    else begin
+      case (state)
+        S_PARAM: if (d_valid && par_done) state <= S_WAIT;
+        S_WAIT:  if (!d_wait || wait_store_valid) state <= S_DRAIN;
+        S_DRAIN: if (take && last) state <= S_FLUSH;
+        S_FLUSH: if (!lanes_busy) state <= S_DONE;
+        S_DONE:  if (d_ready) state <= S_PARAM;
+        default: state <= S_PARAM;
+      endcase
+    end
+  end
+
+  always @(posedge clk) begin
+    if (!rst_n || state == S_DONE) par_count <= 4'd0;
+    else if (par_en) par_count <= par_count + 4'd1;
+  end
+
+  always @(posedge clk) begin
+    if (!rst_n) par_pending <= 1'b0;
+    else par_pending <= par_en;
+  end
+
+  always @(posedge clk) begin
+    if (state == S_WAIT) begin
+      left  <= d_pixels;
+      pixel <= 0;
+      if (d_restart) next_addr <= d_out_addr;
+    end else if (take) begin
+      left <= left - 32'd1;
+      pixel <= pixel + 1'b1;
+      next_addr <= next_addr + d_out_pitch;
+    end
+  end
+
+  // ---------------------------------------------------------------- parameter record
+
+  // The record comes in as a shift register, oldest word lowest: bias, multiplier, shift.
+  reg [9*8*N-1:0] record;
+
+  always @(posedge clk) begin
+    if (par_pending) record <= {par_data, record[9*8*N-1:8*N]};
+  end
+
+  // ---------------------------------------------------------------- lanes
+
+  reg from_pool;
+  reg [32*N-1:0] pool_word;
+  reg acc_valid;
+  reg [15:0] acc_addr;
+
+  always @(posedge clk) begin
+    if (!rst_n) acc_valid <= 1'b0;
+    else acc_valid <= take;
+  end
+
+  always @(posedge clk) begin
+    if (take) begin
+      from_pool <= d_from_pool;
+      acc_addr  <= next_addr;
+    end
+    if (take && d_from_pool) pool_word <= pool_data;
+  end
+
+  wire [8*N-1:0] req_data;
+  wire req_valid;
+  wire [15:0] req_addr;
+  wire req_busy;
+
+  npu_requant #(
+      .N(N)
+  ) u_requant (
+      .clk(clk),
+      .rst_n(rst_n),
+      .cfg_bias(record[32*N-1:0]),
+      .cfg_multiplier(record[64*N-1:32*N]),
+      .cfg_shift(record[72*N-1:64*N]),
+      .cfg_bypass(d_bypass),
+      .cfg_zero_point(d_zero_point),
+      .cfg_act_min(d_act_min),
+      .cfg_act_max(d_act_max),
+      .in_valid(acc_valid),
+      .in_addr(acc_addr),
+      .in_acc(from_pool ? pool_word : drain_data),
+      .out_valid(req_valid),
+      .out_addr(req_addr),
+      .out_data(req_data),
+      .busy(req_busy)
+  );
+
+  npu_table #(
+      .N(N)
+  ) u_table (
+      .clk(clk),
+      .rst_n(rst_n),
+      .wr_en(tab_wr_en),
+      .wr_addr(tab_wr_addr),
+      .wr_data(tab_wr_data),
+      .cfg_enable(d_table_en),
+      .cfg_select(d_table_sel),
+      .in_valid(req_valid),
+      .in_addr(req_addr),
+      .in_data(req_data),
+      .out_valid(out_en),
+      .out_addr(out_addr),
+      .out_data(out_data)
+  );
+
+  assign lanes_busy = acc_valid || req_busy || out_en;
+
+  // The mode field has one legal value until the other rounding contracts arrive; fetch refuses the rest.
+  wire unused = &{1'b0, d_mode};
+
+endmodule
+
+`default_nettype wire

@@ -55,9 +55,10 @@ module npu_read_mux #(
   assign s0_ar_ready = !pick1 && m_axi_arready;
   assign s1_ar_ready = pick1 && m_axi_arready;
 
-  wire to_load = m_axi_rid == ID_LOAD;
+  // Without a beat the ID means nothing, and must not make ready mean nothing.
+  wire to_load = m_axi_rvalid && m_axi_rid == ID_LOAD;
   assign s0_r_valid   = m_axi_rvalid && !to_load;
-  assign s1_r_valid   = m_axi_rvalid && to_load;
+  assign s1_r_valid   = to_load;
   assign m_axi_rready = to_load ? s1_r_ready : s0_r_ready;
 
 endmodule

@@ -66,9 +66,10 @@ module npu_load #(
 
   wire tokens_ok = (!cmd_data[9] || wait_compute_valid) && (!cmd_data[10] || wait_store_valid);
   wire can_start = walk_ready && fill_ready && !halt;
-  wire start = cmd_valid && cmd_ready;
+  wire start = cmd_valid && can_start && tokens_ok;
 
-  assign cmd_ready = can_start && tokens_ok;
+  // cmd_data says nothing while cmd_valid is low.
+  assign cmd_ready = start;
   assign wait_compute_ready = start && cmd_data[9];
   assign wait_store_ready = start && cmd_data[10];
   assign stat_wait = cmd_valid && can_start && !tokens_ok;
@@ -144,6 +145,8 @@ module npu_load #(
 
   wire fill_idle;
   wire fill_r_ready;
+  wire fill_signals;
+  wire fill_stamps;
 
   npu_load_fill #(
       .N(N)
@@ -160,13 +163,16 @@ module npu_load #(
       .wr_dest(wr_dest),
       .wr_addr(wr_addr),
       .wr_data(wr_data),
-      .sig_compute_valid(sig_compute_valid),
+      .sig_compute_valid(fill_signals),
       .sig_compute_ready(sig_compute_ready),
-      .stamp_valid(stamp_valid),
+      .stamp_valid(fill_stamps),
       .stamp_layer(stamp_layer),
       .idle(fill_idle)
   );
 
+  // A failed or halted command gives no token.
+  assign sig_compute_valid = fill_signals && !halt;
+  assign stamp_valid = fill_stamps && !halt;
   assign r_ready = halt || fill_r_ready;
   assign quiet = !in_flight;
   assign idle = fill_idle && walk_ready && quiet;

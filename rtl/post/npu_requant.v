@@ -65,6 +65,7 @@ module npu_requant #(
 
       wire [31:0] biased = in_acc[32*k+:32] + cfg_bias[32*k+:32];
       reg signed [31:0] scaled1;
+      wire signed [63:0] product1 = scaled1 * multiplier;
       reg signed [63:0] product2;
       reg signed [31:0] high3;
       reg signed [31:0] rounded4;
@@ -85,7 +86,7 @@ module npu_requant #(
 
       always @(posedge clk) begin
         if (in_valid) scaled1 <= cfg_bypass ? in_acc[32*k+:32] : biased << left;
-        if (valid[1]) product2 <= cfg_bypass ? {{32{scaled1[31]}}, scaled1} : scaled1 * multiplier;
+        if (valid[1]) product2 <= cfg_bypass ? {{32{scaled1[31]}}, scaled1} : product1;
         if (valid[2]) begin
           high3 <= cfg_bypass ? product2[31:0] : overflow2 ? 32'sh7FFF_FFFF : nudged2[62:31];
         end

@@ -69,9 +69,10 @@ module npu_store #(
 
   wire can_start = walk_ready && !halt;
   wire tokens_ok = !cmd_data[9] || wait_compute_valid;
-  wire start = cmd_valid && cmd_ready;
+  wire start = cmd_valid && can_start && tokens_ok;
 
-  assign cmd_ready = can_start && tokens_ok;
+  // cmd_data says nothing while cmd_valid is low.
+  assign cmd_ready = start;
   assign wait_compute_ready = start && cmd_data[9];
   assign stat_wait = cmd_valid && can_start && !tokens_ok;
 

@@ -1,0 +1,1 @@
+"""Compiler: a quantised network in, a DRAM image and a program out."""

@@ -1,0 +1,100 @@
+"""A layer: one pass over a tensor that the core can make, with its constants in the core's formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.isa import PARAM_WORDS, PoolKind
+
+Layout = tuple[int, int, int]  # rows, columns, channels of a tensor in DRAM, channels not padded
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A window that walks over an input. Pairs are (rows, columns); cb: input-channel blocks; groups: output
+    channel blocks. pad: (top, left); what the last window needs at the bottom and right follows."""
+
+    in_h: int
+    in_w: int
+    cb: int
+    out_h: int
+    out_w: int
+    groups: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad: Pair = (0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """source, target: tensor names. pad_value: int8 in padding taps. params: uint8 [groups, 9, n] records, or
+    None when post bypasses the requantiser. table: int8 [256] or None."""
+
+    name: str
+    op: str
+    macs: int
+    source: str
+    target: str
+    geometry: Geometry
+    pad_value: int = 0
+    zero_point: int = 0
+    act_min: int = -128
+    act_max: int = 127
+    params: NDArray[np.uint8] | None = None
+    table: NDArray[np.int8] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvLayer(Layer):
+    """weights: int8 [groups, kh, kw, cb, n, n], the order in which conv uses them."""
+
+    weights: NDArray[np.int8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolLayer(Layer):
+    kind: PoolKind
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A tensor that is another one under a different shape: no work."""
+
+    source: str
+    target: str
+
+
+def blocks_of(channels: int, n: int) -> int:
+    """Words that hold `channels` channels."""
+    return -(-channels // n)
+
+
+def pack_weights(weights: NDArray[np.int8], n: int) -> NDArray[np.int8]:
+    """int8 [O, kh, kw, C] -> [groups, kh, kw, cb, n, n], padded with zeros."""
+    outputs, kh, kw, channels = weights.shape
+    groups, cb = blocks_of(outputs, n), blocks_of(channels, n)
+    padded = np.zeros((groups * n, kh, kw, cb * n), dtype=np.int8)
+    padded[:outputs, :, :, :channels] = weights
+    return np.ascontiguousarray(padded.reshape(groups, n, kh, kw, cb, n).transpose(0, 2, 3, 4, 1, 5))
+
+
+def pack_params(bias: ArrayLike, multiplier: ArrayLike, shift: ArrayLike, n: int) -> NDArray[np.uint8]:
+    """Parameter records uint8 [groups, 9, n] from values per output channel.
+
+    bias is taken modulo 2^32. A padding channel has bias 0 and multiplier 0: its output is the zero point.
+    """
+    wide = np.asarray(bias, dtype=np.int64)
+    groups = blocks_of(wide.size, n)
+
+    def padded(values: ArrayLike, dtype: str) -> NDArray[np.uint8]:
+        out = np.zeros(groups * n, dtype=np.int64)
+        out[: wide.size] = values
+        return out.astype(dtype).view(np.uint8).reshape(groups, -1)
+
+    record = np.concatenate([padded(wide, "<i4"), padded(multiplier, "<i4"), padded(shift, "i1")], axis=1)
+    return record.reshape(groups, PARAM_WORDS, n)

@@ -1,0 +1,64 @@
+"""Where everything lies in DRAM.
+
+    constants (weights, parameter records, tables) | programs | image areas
+
+An image area holds every activation tensor of one image, inputs and outputs included; no two tensors share
+memory, so that each can be read after the run. Everything starts at a multiple of a burst; areas at a page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.layer import Layout, blocks_of
+from models.isa import PAGE, Config
+
+
+@dataclass(frozen=True)
+class Placement:
+    """offset: bytes from the start of the image area. shape: the tensor's own; layout: in DRAM."""
+
+    offset: int
+    shape: tuple[int, ...]
+    layout: Layout
+
+
+def align(value: int, to: int) -> int:
+    """The next multiple of `to`."""
+    return -(-value // to) * to
+
+
+@dataclass
+class Memory:
+    """Collects constants and tensors; their addresses are final as soon as they are added."""
+
+    config: Config
+    constants: list[NDArray[np.uint8]] = field(default_factory=list)
+    tensors: dict[str, Placement] = field(default_factory=dict)
+    constant_bytes: int = 0
+    area_bytes: int = 0
+
+    def _grain(self) -> int:
+        return min(self.config.max_burst * self.config.n, PAGE)
+
+    def add_constant(self, data: NDArray) -> int:
+        """Byte address of a copy of data."""
+        raw = np.frombuffer(np.ascontiguousarray(data).tobytes(), dtype=np.uint8)
+        address = self.constant_bytes
+        size = align(raw.size, self._grain())
+        self.constants.append(np.pad(raw, (0, size - raw.size)))
+        self.constant_bytes += size
+        return address
+
+    def add_tensor(self, name: str, shape: tuple[int, ...], layout: Layout) -> None:
+        rows, columns, channels = layout
+        self.tensors[name] = Placement(self.area_bytes, shape, layout)
+        size = rows * columns * blocks_of(channels, self.config.n) * self.config.n
+        self.area_bytes = align(self.area_bytes + size, self._grain())
+
+    def add_alias(self, name: str, source: str, shape: tuple[int, ...], layout: Layout) -> None:
+        """A tensor that is another one under another shape."""
+        self.tensors[name] = Placement(self.tensors[source].offset, shape, layout)

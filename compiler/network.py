@@ -1,0 +1,180 @@
+"""A .tflite file in, a DRAM image with its programs out.
+
+compiled = compile_network(model, config, images=100)
+dram = compiled.dram.copy()
+compiled.write_input(dram, 0, image)
+Machine(config).run(dram, *compiled.programs[0])
+scores = compiled.read_tensor(dram, 0, compiled.outputs[0])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.errors import CompileError, UnsupportedError
+from compiler.ir import Graph
+from compiler.layer import Alias, Layer, Layout
+from compiler.memory import Memory, Placement, align
+from compiler.ops import lower
+from compiler.ops.context import Context
+from compiler.program import Program
+from compiler.schedule import emit
+from compiler.tflite import read_tflite
+from compiler.tile import Tiling
+from models.isa import COMMAND_BYTES, PAGE, Config
+
+DRAM_MAX = 1 << 31
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """index: the number that commands and STAMP carry. macs: multiplications of the network, padding not
+    counted. commands: [first, after the last) in every program. source, target: tensor names."""
+
+    index: int
+    name: str
+    op: str
+    macs: int
+    source: str
+    target: str
+    commands: range
+    tiling: Tiling
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """dram: uint8, the whole image: constants, programs, and one area per image (zeros). programs: (byte
+    address, commands) per image. tensors: every activation by name. inputs, outputs: names."""
+
+    config: Config
+    graph: Graph
+    dram: NDArray[np.uint8]
+    programs: list[tuple[int, int]]
+    layers: list[LayerInfo]
+    tensors: dict[str, Placement]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    image_base: int
+    image_stride: int
+
+    def address(self, image: int, name: str) -> int:
+        """Byte address of a tensor of an image."""
+        return self.image_base + image * self.image_stride + self._placement(name).offset
+
+    def write_input(
+        self, dram: NDArray[np.uint8], image: int, tensor: NDArray[np.int8], name: str | None = None
+    ) -> None:
+        """Put an image's input, int8 of the tensor's shape (the leading 1 may be missing), into DRAM.
+
+        Channels up to the next multiple of n are set to the zero point. Their value makes no difference to a
+        convolution, whose weights are zero there.
+        """
+        name = name or self.inputs[0]
+        placement = self._placement(name)
+        if tensor.dtype != np.int8 or tensor.shape not in (placement.shape, placement.shape[1:]):
+            raise ValueError(
+                f"input {name!r} is int8{list(placement.shape)}, not {tensor.dtype}{list(tensor.shape)}"
+            )
+        words = self._view(dram, image, placement)
+        words[...] = self.graph.tensors[name].zero_point
+        words[..., : placement.layout[2]] = tensor.reshape(placement.layout)
+
+    def read_tensor(self, dram: NDArray[np.uint8], image: int, name: str) -> NDArray[np.int8]:
+        """A tensor of an image, int8 of its own shape (NHWC), channel padding removed."""
+        placement = self._placement(name)
+        return self._view(dram, image, placement)[..., : placement.layout[2]].reshape(placement.shape).copy()
+
+    def _placement(self, name: str) -> Placement:
+        if name not in self.tensors:
+            raise KeyError(f"no tensor {name!r}; there are: {', '.join(self.tensors)}")
+        return self.tensors[name]
+
+    def _view(self, dram: NDArray[np.uint8], image: int, placement: Placement) -> NDArray[np.int8]:
+        if not 0 <= image < len(self.programs):
+            raise IndexError(f"image {image}; the DRAM image holds {len(self.programs)}")
+        rows, columns, channels = placement.layout
+        padded = align(channels, self.config.n)
+        start = self.image_base + image * self.image_stride + placement.offset
+        flat = dram[start : start + rows * columns * padded]
+        return flat.view(np.int8).reshape(rows, columns, padded)
+
+
+def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
+    """Compile a .tflite network for `images` images that run one after the other, one program each.
+
+    Raises CompileError (UnsupportedError for a node that cannot be executed); both are one line for the user.
+    """
+    if images < 1:
+        raise ValueError(f"images is {images}; at least one is needed")
+    graph = read_tflite(model)
+    context = Context(graph, config.n)
+    memory = Memory(config)
+    for name in graph.inputs:
+        _place_input(context, memory, name)
+    layers: list[Layer] = []
+    for node in graph.nodes:
+        lowered = lower(node, context)
+        target = graph.tensors[lowered.target]
+        layout = context.layouts[lowered.target]
+        if isinstance(lowered, Alias):
+            memory.add_alias(target.name, lowered.source, target.shape, layout)
+            continue
+        if np.prod(target.shape) != np.prod(layout):
+            raise UnsupportedError(node.name, node.op, f"output is {list(target.shape)}, expected {layout}")
+        memory.add_tensor(target.name, target.shape, layout)
+        layers.append(lowered)
+    if not layers:
+        raise CompileError("the network computes nothing")
+    program = Program(config, memory.area_bytes // config.n)
+    infos = []
+    for index, layer in enumerate(layers):
+        program.layer, first = index, len(program)
+        tiling = emit(layer, program, memory)
+        commands = range(first, len(program))
+        infos.append(
+            LayerInfo(index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling)
+        )
+    return _assemble(graph, config, memory, program, infos, images)
+
+
+def _place_input(context: Context, memory: Memory, name: str) -> None:
+    tensor = context.graph.tensors[name]
+    if tensor.dtype != np.int8 or len(tensor.scales) != 1:
+        raise CompileError(f"input {name!r} is {tensor.dtype}; int8 with one scale is needed")
+    if not 2 <= len(tensor.shape) <= 4 or tensor.shape[0] != 1 or min(tensor.shape) < 1:
+        raise CompileError(
+            f"input {name!r} is {list(tensor.shape)}; [1, rows, columns, channels] or shorter is needed"
+        )
+    sizes = tensor.shape[1:]
+    layout: Layout = ((1, 1) + sizes)[-3:]  # type: ignore[assignment]
+    context.layouts[name] = layout
+    memory.add_tensor(name, tensor.shape, layout)
+
+
+def _assemble(
+    graph: Graph, config: Config, memory: Memory, program: Program, layers: list[LayerInfo], images: int
+) -> Compiled:
+    binary = program.finish()
+    length = len(program)
+    if length > 0xFFFF:
+        raise CompileError(f"the program has {length} commands; PROG_LEN holds 65535")
+    prog_base = align(memory.constant_bytes, COMMAND_BYTES)
+    image_base = align(prog_base + images * length * COMMAND_BYTES, PAGE)
+    stride = align(memory.area_bytes, PAGE)
+    total = image_base + images * stride
+    if total > DRAM_MAX:
+        raise CompileError(f"{images} images need {total / 2**30:.1f} GiB of DRAM; there are 2")
+    dram = np.zeros(total, dtype=np.uint8)
+    dram[: memory.constant_bytes] = np.concatenate([np.zeros(0, np.uint8), *memory.constants])
+    programs = []
+    for image in range(images):
+        base = prog_base + image * length * COMMAND_BYTES
+        raw = binary.at(image_base + image * stride)
+        dram[base : base + len(raw)] = np.frombuffer(raw, dtype=np.uint8)
+        programs.append((base, length))
+    return Compiled(
+        config, graph, dram, programs, layers, memory.tensors, graph.inputs, graph.outputs, image_base, stride
+    )

@@ -1,0 +1,89 @@
+"""What lowering a node may ask: its tensors, checked, and how they lie in DRAM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.errors import UnsupportedError
+from compiler.ir import Graph, Node, Tensor
+from compiler.layer import Layout
+from models.quantize import activation_range
+
+MAX_KERNEL = 255
+
+
+@dataclass
+class Context:
+    """layouts: rows, columns and channels of each tensor in DRAM; a flattened tensor keeps those it had."""
+
+    graph: Graph
+    n: int
+    layouts: dict[str, Layout] = field(default_factory=dict)
+
+    def fail(self, node: Node, reason: str) -> UnsupportedError:
+        """The error to raise about a node."""
+        return UnsupportedError(node.name, node.op, reason)
+
+    def activation(self, node: Node, name: str | None) -> Tensor:
+        """An int8 tensor with one scale that is computed, not constant."""
+        tensor = self.tensor(node, name)
+        if tensor.dtype != np.int8 or len(tensor.scales) != 1:
+            raise self.fail(
+                node,
+                f"tensor {tensor.name!r} is {tensor.dtype} with {len(tensor.scales)} scales; "
+                "int8 with one scale is needed",
+            )
+        return tensor
+
+    def constant(self, node: Node, name: str | None, dtype: type) -> NDArray:
+        """Contents of a constant tensor of that type."""
+        tensor = self.tensor(node, name)
+        if tensor.data is None or tensor.dtype != dtype:
+            raise self.fail(node, f"tensor {tensor.name!r} must be a constant of {np.dtype(dtype)}")
+        return tensor.data
+
+    def tensor(self, node: Node, name: str | None) -> Tensor:
+        if name is None:
+            raise self.fail(node, "an input that it needs is absent")
+        return self.graph.tensors[name]
+
+    def weights(self, node: Node, name: str | None, channel_axis: int = 0) -> tuple[NDArray, NDArray]:
+        """(int8 weights, their scales float32: one, or one per output channel)."""
+        tensor = self.tensor(node, name)
+        data = self.constant(node, name, np.int8)
+        if np.any(tensor.zero_points != 0):
+            raise self.fail(node, f"weights {tensor.name!r} have a zero point other than 0")
+        if len(tensor.scales) not in (1, data.shape[channel_axis]):
+            raise self.fail(node, f"weights {tensor.name!r} have {len(tensor.scales)} scales")
+        if len(tensor.scales) > 1 and tensor.axis != channel_axis:
+            raise self.fail(node, f"weights {tensor.name!r} are quantised along axis {tensor.axis}")
+        return data, tensor.scales
+
+    def bias(self, node: Node, channels: int) -> NDArray[np.int64]:
+        """The optional third input, zeros when absent."""
+        if len(node.inputs) < 3 or node.inputs[2] is None:
+            return np.zeros(channels, dtype=np.int64)
+        return self.constant(node, node.inputs[2], np.int32).astype(np.int64)
+
+    def layout(self, node: Node, name: str) -> Layout:
+        """Layout of an image-like tensor [1, H, W, C]. Raises for other shapes, flattened ones included."""
+        shape, layout = self.graph.tensors[name].shape, self.layouts[name]
+        if shape != (1, *layout):
+            raise self.fail(node, f"tensor {name!r} is {list(shape)}; [1, rows, columns, channels] is needed")
+        return layout
+
+    def clamp(self, node: Node, output: Tensor) -> tuple[int, int]:
+        """(act_min, act_max) of the fused activation."""
+        try:
+            return activation_range(
+                node.options.get("fusedActivationFunction", "NONE"), output.scale, output.zero_point
+            )
+        except ValueError as error:
+            raise self.fail(node, str(error)) from error
+
+    def check_kernel(self, node: Node, kernel: tuple[int, int]) -> None:
+        if max(kernel) > MAX_KERNEL:
+            raise self.fail(node, f"kernel {kernel[0]} x {kernel[1]}; at most {MAX_KERNEL} each way")

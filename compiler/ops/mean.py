@@ -1,0 +1,37 @@
+"""MEAN over rows and columns: a sum over the whole image that is requantised like a convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compiler.ir import Node
+from compiler.layer import Geometry, PoolLayer, blocks_of, pack_params
+from compiler.ops.context import Context
+from models.isa import PoolKind
+from models.pool import mean_multiplier
+
+
+def lower(node: Node, context: Context) -> PoolLayer:
+    """Axes must be 1 and 2; keep_dims either way."""
+    source = context.activation(node, node.inputs[0])
+    target = context.activation(node, node.outputs[0])
+    rows, columns, channels = context.layout(node, source.name)
+    axes = context.constant(node, node.inputs[1], np.int32).reshape(-1)
+    if sorted(axis % 4 for axis in axes.tolist()) != [1, 2]:
+        raise context.fail(node, f"axes are {axes.tolist()}; only [1, 2], rows and columns, is supported")
+    context.check_kernel(node, (rows, columns))
+    count = rows * columns
+    multiplier, shift = mean_multiplier(source.scale, target.scale, count)
+    context.layouts[target.name] = (1, 1, channels)
+    cb = blocks_of(channels, context.n)
+    return PoolLayer(
+        name=node.name,
+        op=node.op,
+        macs=0,
+        source=source.name,
+        target=target.name,
+        geometry=Geometry(rows, columns, cb, 1, 1, cb, kernel=(rows, columns)),
+        zero_point=target.zero_point,
+        params=pack_params(np.full(channels, -count * source.zero_point), multiplier, shift, context.n),
+        kind=PoolKind.SUM,
+    )

@@ -1,0 +1,341 @@
+"""Turns a layer into commands, in an order that is right one command at a time.
+
+Weights and parameters come before the input: they do not depend on the layer before, so they load while it is
+still computed and stored. Tokens are the program's business (compiler/program.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from compiler.errors import CompileError
+from compiler.layer import ConvLayer, Layer, PoolLayer
+from compiler.memory import Memory
+from compiler.program import AREA, Program
+from compiler.tile import Reuse, Tile, Tiling, plan_conv, plan_pool, tiles
+from compiler.window import Piece, Span, balanced, input_span
+from models.isa import PARAM_WORDS, Conv, Dest, Load, Pool, PoolKind, Store
+
+FIELD_MAX = 65535  # the largest count or step in a command
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A tile's input in the activation buffer: pitch is its width in pixels, cb the words of a pixel."""
+
+    base: int
+    y: Span
+    x: Span
+    cb: int
+
+    @property
+    def pitch(self) -> int:
+        return self.x.size
+
+
+def emit(layer: Layer, program: Program, memory: Memory) -> Tiling:
+    """Append a layer's commands. Raises CompileError when the buffers are too small for it."""
+    plan = (
+        plan_conv(layer, program.config) if isinstance(layer, ConvLayer) else plan_pool(layer, program.config)
+    )
+    if plan is None:
+        raise CompileError(
+            f"{layer.op} {layer.name!r}: one window of it does not fit the buffers "
+            f"(activation {program.config.act_words}, weight {program.config.wgt_words}, "
+            f"output {program.config.out_words}, parameter {program.config.par_words} words); "
+            "larger buffers are needed"
+        )
+    if isinstance(layer, ConvLayer):
+        _ConvEmitter(layer, plan, program, memory).emit()
+    else:
+        assert isinstance(layer, PoolLayer)
+        _PoolEmitter(layer, plan, program, memory).emit()
+    program.stamp()
+    return plan
+
+
+class _Emitter:
+    """What convolution and pooling share: inputs, parameters, outputs."""
+
+    def __init__(self, layer: Layer, plan: Tiling, program: Program, memory: Memory) -> None:
+        self.layer, self.plan, self.program, self.n = layer, plan, program, program.config.n
+        self.geometry = layer.geometry
+        self.source = AREA + memory.tensors[layer.source].offset
+        self.target = AREA + memory.tensors[layer.target].offset
+        self.params = None if layer.params is None else memory.add_constant(layer.params)
+        self.par_base = 0
+        self.post: dict[str, Any] = {
+            "zero_point": layer.zero_point,
+            "act_min": layer.act_min,
+            "act_max": layer.act_max,
+        }
+        if layer.table is not None:
+            self._load_table(memory.add_constant(layer.table))
+
+    def _load_table(self, address: int) -> None:
+        words = self.program.config.table_words
+        base = self.program.allocate(Dest.TABLE, words)
+        self.program.add(Load(address=address, dest=Dest.TABLE, buffer=base, run=words))
+        self.post |= {"table_en": True, "table_sel": base // words}
+
+    def load_params(self, first: int, groups: int) -> None:
+        """Records of output blocks [first, first + groups)."""
+        if self.params is None:
+            return
+        words = groups * PARAM_WORDS
+        self.par_base = self.program.allocate(Dest.PAR, words)
+        address = self.params + first * PARAM_WORDS * self.n
+        self.program.add(Load(address=address, dest=Dest.PAR, buffer=self.par_base, run=words))
+
+    def load_input(self, tile: Tile, piece: Piece) -> _Input:
+        """The input that a tile needs for a piece of the window, padding included."""
+        g, n = self.geometry, self.n
+        y = input_span(g, 0, tile.oy, tile.rows, piece.ky, piece.kh)
+        x = input_span(g, 1, tile.ox, tile.columns, piece.kx, piece.kw)
+        base = self.program.allocate(Dest.ACT, y.size * x.size * piece.cb)
+        row, pixel = g.in_w * g.cb * n, g.cb * n
+        window: dict[str, Any] = {
+            "address": self.source + y.first * row + x.first * pixel + piece.c * n,
+            "count_y": y.count,
+            "stride_y": y.step * row,
+            "pad_top": y.before,
+            "pad_bottom": y.after,
+            "pad_left": x.before * piece.cb,
+            "pad_right": x.after * piece.cb,
+            "pad_value": self.layer.pad_value,
+        }
+        if piece.cb == g.cb and x.step == 1:
+            run = x.count * g.cb
+            whole_rows = x.count == g.in_w and x.size == g.in_w and y.step == 1 and y.size == y.count
+            if whole_rows and run * y.count <= FIELD_MAX:
+                window |= {"run": run * y.count, "count_y": 1}
+            else:
+                window |= {"run": run}
+        else:
+            window |= {"run": piece.cb, "count_x": x.count, "stride_x": x.step * pixel}
+        self.program.add(Load(dest=Dest.ACT, buffer=base, **window))
+        return _Input(base, y, x, piece.cb)
+
+    def store(self, tile: Tile, first: int, groups: int, base: int) -> None:
+        """Output blocks [first, first + groups) of a tile, from the output buffer to the tensor."""
+        g, n = self.geometry, self.n
+        row, pixel = g.out_w * g.groups * n, g.groups * n
+        address = self.target + tile.oy * row + tile.ox * pixel + first * n
+        window: dict[str, Any]
+        if groups != g.groups:
+            window = {"run": groups, "count_x": tile.columns, "stride_x": pixel, "count_y": tile.rows}
+        elif tile.columns != g.out_w or tile.pixels * groups > FIELD_MAX:
+            window = {"run": tile.columns * groups, "count_y": tile.rows}
+        else:
+            window = {"run": tile.pixels * groups}
+        self.program.add(Store(address=address, buffer=base, stride_y=row, **window))
+
+    def steps(self, tile: Tile, held: _Input, piece: Piece) -> dict[str, Any]:
+        """Address fields of a compute command for a piece whose input starts at held.base."""
+        pixel, row = held.cb, held.pitch * held.cb
+        return {
+            "out_w": tile.columns,
+            "out_h": tile.rows,
+            "kw": piece.kw,
+            "kh": piece.kh,
+            "cb": piece.cb,
+            # A step that is never taken may be too large for its field.
+            "x_step": held.x.stride * pixel if tile.columns > 1 else 0,
+            "y_step": held.y.stride * row if tile.rows > 1 else 0,
+            "kx_step": held.x.dilation * pixel if piece.kw > 1 else 0,
+            "ky_step": held.y.dilation * row if piece.kh > 1 else 0,
+        }
+
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """(first output block, how many) of each chunk."""
+        groups, chunk = self.geometry.groups, self.plan.chunk
+        for first in range(0, groups, chunk):
+            yield first, min(chunk, groups - first)
+
+    def par_of(self, group: int, first: int) -> int:
+        """Parameter-buffer address of a group's record; first: the first group of the chunk in hand."""
+        offset = group if self.plan.params_stay else group - first
+        return (self.par_base + offset * PARAM_WORDS) % self.program.config.par_words
+
+
+class _ConvEmitter(_Emitter):
+    layer: ConvLayer
+
+    def __init__(self, layer: ConvLayer, plan: Tiling, program: Program, memory: Memory) -> None:
+        super().__init__(layer, plan, program, memory)
+        self.weights = memory.add_constant(layer.weights)
+        (kh, kw), cb = self.geometry.kernel, self.geometry.cb
+        self.passes = kh * kw * cb
+        self.whole = Piece(0, kh, 0, kw, 0, cb)
+        self.wgt_base = 0
+
+    def emit(self) -> None:
+        plan, groups = self.plan, self.geometry.groups
+        if plan.params_stay:
+            self.load_params(0, groups)
+        if len(plan.pieces) > 1:
+            self._emit_pieces()
+            return
+        all_tiles = list(tiles(self.geometry, plan))
+        if plan.reuse is Reuse.CHUNK_OUTER:
+            held = None
+            for first, count in self.chunks():
+                self._load_chunk(first, count)
+                for tile in all_tiles:
+                    if held is None or len(all_tiles) > 1:
+                        held = self.load_input(tile, self.whole)
+                    self._compute(tile, held, first, count, self.wgt_base)
+            return
+        if plan.reuse is Reuse.RESIDENT:
+            self._load_weights(0, groups * self.passes)
+        for tile in all_tiles:
+            held = None
+            for first, count in self.chunks():
+                base = self.wgt_base
+                if plan.reuse is Reuse.RESIDENT:
+                    base += first * self.passes * self.n
+                    if not plan.params_stay:
+                        self.load_params(first, count)
+                else:
+                    self._load_chunk(first, count)
+                    base = self.wgt_base
+                held = held or self.load_input(tile, self.whole)
+                self._compute(tile, held, first, count, base)
+
+    def _load_chunk(self, first: int, count: int) -> None:
+        if not self.plan.params_stay:
+            self.load_params(first, count)
+        self._load_weights(first * self.passes, count * self.passes)
+
+    def _load_weights(self, block: int, blocks: int) -> None:
+        words = blocks * self.n
+        self.wgt_base = self.program.allocate(Dest.WGT, words)
+        address = self.weights + block * self.n * self.n
+        rows = -(-words // FIELD_MAX)
+        while words % rows:
+            rows += 1
+        run = words // rows
+        self.program.add(
+            Load(
+                address=address,
+                dest=Dest.WGT,
+                buffer=self.wgt_base,
+                run=run,
+                count_y=rows,
+                stride_y=run * self.n,
+            )
+        )
+
+    def _compute(self, tile: Tile, held: _Input, first: int, count: int, wgt_base: int) -> None:
+        base = self.program.allocate(None, tile.pixels * count)
+        config = self.program.config
+        self.program.add(
+            Conv(
+                act_base=self._act_base(held),
+                wgt_base=wgt_base % config.wgt_words,
+                groups=count,
+                tile=balanced(tile.pixels, config.acc_depth),
+                out_base=base,
+                out_pitch=count,
+                par_base=self.par_of(first, first),
+                clear=True,
+                drain=True,
+                **self.steps(tile, held, self.whole),
+                **self.post,
+            )
+        )
+        self.store(tile, first, count, base)
+
+    def _emit_pieces(self) -> None:
+        """The window in pieces that leave their sums in the accumulators, one output block at a time."""
+        plan, pieces = self.plan, self.plan.pieces
+        for tile in tiles(self.geometry, plan):
+            held = None
+            for first, count in self.chunks():
+                if not plan.params_stay:
+                    self.load_params(first, count)
+                base = self.program.allocate(None, tile.pixels * count)
+                for group in range(first, first + count):
+                    block = group * self.passes
+                    for piece in pieces:
+                        self._load_weights(block, piece.kh * piece.kw * piece.cb)
+                        block += piece.kh * piece.kw * piece.cb
+                        if plan.own_input:
+                            held = self.load_input(tile, piece)
+                        elif held is None:
+                            held = self.load_input(tile, self.whole)
+                        self._compute_piece(tile, held, piece, group, first, base, count)
+                self.store(tile, first, count, base)
+
+    def _compute_piece(
+        self, tile: Tile, held: _Input, piece: Piece, group: int, first: int, base: int, pitch: int
+    ) -> None:
+        act_base, last = self._act_base(held), piece is self.plan.pieces[-1]
+        if not self.plan.own_input:
+            # The whole window is there: start at the piece's first tap.
+            row = held.pitch * held.cb
+            act_base += piece.ky * held.y.dilation * row + piece.kx * held.x.dilation * held.cb + piece.c
+        config = self.program.config
+        done: dict[str, Any] = {}
+        if last:
+            done = {
+                "drain": True,
+                "out_base": (base + group - first) % config.out_words,
+                "out_pitch": pitch,
+                "par_base": self.par_of(group, first),
+                **self.post,
+            }
+        self.program.add(
+            Conv(
+                act_base=act_base % config.act_words,
+                wgt_base=self.wgt_base,
+                tile=tile.pixels,
+                clear=piece is self.plan.pieces[0],
+                **self.steps(tile, held, piece),
+                **done,
+            )
+        )
+
+    def _act_base(self, held: _Input) -> int:
+        skipped = (held.y.skip * held.pitch + held.x.skip) * held.cb
+        return (held.base + skipped) % self.program.config.act_words
+
+
+class _PoolEmitter(_Emitter):
+    layer: PoolLayer
+
+    def emit(self) -> None:
+        plan, g = self.plan, self.geometry
+        if plan.params_stay:
+            self.load_params(0, g.groups)
+        for tile in tiles(g, plan):
+            for first, count in self.chunks():
+                if not plan.params_stay:
+                    self.load_params(first, count)
+                piece = Piece(0, g.kernel[0], 0, g.kernel[1], first, count)
+                held = self.load_input(tile, piece)
+                base = self.program.allocate(None, tile.pixels * count)
+                self._compute(tile, held, piece, base)
+                self.store(tile, first, count, base)
+
+    def _compute(self, tile: Tile, held: _Input, piece: Piece, base: int) -> None:
+        self.program.add(
+            Pool(
+                act_base=held.base,
+                kind=self.layer.kind,
+                bypass=self.layer.kind != PoolKind.SUM,
+                out_base=base,
+                out_pitch=piece.cb,
+                par_base=self.par_of(piece.c, piece.c),
+                x_stride=held.x.stride,
+                y_stride=held.y.stride,
+                x_lo=held.x.before,
+                x_hi=held.x.before + held.x.count,
+                y_lo=held.y.before,
+                y_hi=held.y.before + held.y.count,
+                **self.steps(tile, held, piece),
+                **self.post,
+            )
+        )

@@ -1,0 +1,181 @@
+"""Random int8 networks, and what the operator models and LiteRT say about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.tflite_build import TfliteBuilder
+from models.activation import apply_table, hard_swish_table, leaky_relu_table, relu_table, sigmoid_table
+from models.conv import conv2d, tflite_padding
+from models.fully_connected import fully_connected
+from models.isa import Config
+from models.pool import average_pool, max_pool, mean, mean_multiplier
+from models.quantize import (
+    Rounding,
+    activation_range,
+    clamp,
+    effective_scale,
+    quantize_multiplier,
+    requantize,
+)
+
+Int8 = NDArray[np.int8]
+
+# Buffers small enough that everything is cut, and large enough that nothing is.
+SMALL = {
+    "act_words": 256,
+    "wgt_words": 128,
+    "out_words": 64,
+    "par_words": 32,
+    "acc_depth": 16,
+    "max_burst": 8,
+}
+CONFIGS = {
+    "n4_small": Config(n=4, **SMALL),
+    "n4_tiny": Config(n=4, act_words=64, wgt_words=16, out_words=8, par_words=16, acc_depth=4, max_burst=2),
+    "n16_small": Config(n=16, **SMALL),
+    "n16": Config(n=16),
+}
+
+
+@dataclass
+class RandomNetwork:
+    """Grows a .tflite file and, beside it, the value of every tensor by the operator models.
+
+    rng decides sizes, scales and weights. values: int8 [H, W, C] (or [C]) by tensor name.
+    """
+
+    rng: np.random.Generator
+    x: Int8
+    builder: TfliteBuilder = field(default_factory=TfliteBuilder)
+    values: dict[str, Int8] = field(default_factory=dict)
+    outputs: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.scale, self.zero_point = float(np.float32(self.rng.uniform(0.01, 0.1))), self._zero_point()
+        self.input = self.last = self._tensor("x", self.x)
+
+    def _zero_point(self) -> int:
+        return int(self.rng.integers(-128, 128))
+
+    def _tensor(self, name: str, value: Int8) -> int:
+        self.values[name] = value
+        return self.builder.add_tensor(name, (1, *value.shape), np.int8, self.scale, self.zero_point)
+
+    def _push(self, name: str, value: Int8) -> tuple[int, int]:
+        """(input, output) tensor indices of the operator that makes `name`."""
+        before, self.last = self.last, self._tensor(name, value)
+        self.x = value
+        self.outputs = [self.last]
+        return before, self.last
+
+    def finish(self) -> bytes:
+        return self.builder.finish([self.input], self.outputs)
+
+    def conv(
+        self,
+        outputs: int,
+        kernel: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "NONE",
+    ) -> None:
+        rng, (height, width, channels) = self.rng, self.x.shape
+        name = f"conv{len(self.values)}"
+        w = rng.integers(-127, 128, (outputs, *kernel, channels)).astype(np.int8)
+        bias = rng.integers(-5000, 5000, outputs).astype(np.int32)
+        w_scale = rng.uniform(0.002, 0.02, outputs if rng.integers(2) else 1).astype(np.float32)
+        x_scale, x_zp = self.scale, self.zero_point
+        # Accumulators of random weights have a spread of about 74 * 74 * sqrt(taps): aim at int8's range.
+        spread = 5400 * float(np.sqrt(w[0].size)) * x_scale * float(w_scale.mean())
+        self.scale, self.zero_point = float(np.float32(spread / rng.uniform(30, 90))), self._zero_point()
+        pad = tflite_padding(padding, (height, width), kernel, stride, dilation)
+        acc = conv2d(self.x, w, bias, stride=stride, dilation=dilation, padding=pad, x_zp=x_zp)
+        value = self._post(acc, x_scale, w_scale, activation)
+        weights = self.builder.add_tensor(f"{name}/w", w.shape, np.int8, w_scale, 0, data=w)
+        k = self.builder.add_tensor(f"{name}/b", bias.shape, np.int32, x_scale * w_scale, 0, data=bias)
+        x, y = self._push(name, value)
+        self.builder.conv2d(
+            x, weights, k, y, stride=stride, dilation=dilation, padding=padding, activation=activation
+        )
+
+    def flatten(self) -> None:
+        x, y = self._push(f"flat{len(self.values)}", self.x.reshape(-1))
+        self.builder.reshape(x, y)
+
+    def dense(self, outputs: int, activation: str = "NONE") -> None:
+        rng, name = self.rng, f"dense{len(self.values)}"
+        w = rng.integers(-127, 128, (outputs, self.x.size)).astype(np.int8)
+        bias = rng.integers(-5000, 5000, outputs).astype(np.int32)
+        w_scale = rng.uniform(0.002, 0.02, 1).astype(np.float32)
+        x_scale, x_zp = self.scale, self.zero_point
+        spread = 5400 * float(np.sqrt(self.x.size)) * x_scale * float(w_scale[0])
+        self.scale, self.zero_point = float(np.float32(spread / rng.uniform(30, 90))), self._zero_point()
+        value = self._post(fully_connected(self.x, w, bias, x_zp=x_zp), x_scale, w_scale, activation)
+        weights = self.builder.add_tensor(f"{name}/w", w.shape, np.int8, w_scale, 0, data=w)
+        k = self.builder.add_tensor(f"{name}/b", bias.shape, np.int32, x_scale * w_scale, 0, data=bias)
+        x, y = self._push(name, value)
+        self.builder.fully_connected(x, weights, k, y, activation=activation)
+
+    def _post(self, acc: NDArray, x_scale: float, w_scale: NDArray, activation: str) -> Int8:
+        multiplier, shift = quantize_multiplier(effective_scale(x_scale, w_scale, self.scale))
+        low, high = activation_range(activation, self.scale, self.zero_point)
+        return clamp(requantize(acc, multiplier, shift, Rounding.DOUBLE), self.zero_point, low, high)
+
+    def pool(
+        self,
+        kind: str,
+        kernel: tuple[int, int],
+        *,
+        stride: tuple[int, int] | None = None,
+        padding: str = "VALID",
+        activation: str = "NONE",
+    ) -> None:
+        stride = stride or kernel
+        pad = tflite_padding(padding, self.x.shape[:2], kernel, stride)
+        model = max_pool if kind == "max" else average_pool
+        value = model(self.x, kernel, stride=stride, padding=pad)
+        value = np.clip(value, *activation_range(activation, self.scale, self.zero_point)).astype(np.int8)
+        x, y = self._push(f"{kind}{len(self.values)}", value)
+        add = self.builder.max_pool if kind == "max" else self.builder.average_pool
+        add(x, y, kernel=kernel, stride=stride, padding=padding, activation=activation)
+
+    def mean(self) -> None:
+        x_scale, x_zp = self.scale, self.zero_point
+        self.scale, self.zero_point = x_scale * float(self.rng.uniform(0.3, 1.5)), self._zero_point()
+        self.scale = float(np.float32(self.scale))
+        rows, columns, _ = self.x.shape
+        multiplier, shift = mean_multiplier(x_scale, self.scale, rows * columns)
+        value = mean(self.x, x_zp=x_zp, y_zp=self.zero_point, multiplier=multiplier, shift=shift)
+        x, y = self._push(f"mean{len(self.values)}", value.reshape(1, 1, -1))
+        self.builder.mean(x, y)
+
+    def table(self, op: str) -> None:
+        x_scale, x_zp = self.scale, self.zero_point
+        if op == "logistic":
+            self.scale, self.zero_point = 1 / 256, -128
+            table = sigmoid_table(x_scale, x_zp, self.scale, self.zero_point)
+        else:
+            self.scale = float(np.float32(x_scale * self.rng.uniform(0.6, 1.5)))
+            self.zero_point = self._zero_point()
+            to = (x_scale, x_zp, self.scale, self.zero_point)
+            if op == "relu":
+                table = relu_table(*to)
+            elif op == "leaky_relu":
+                table = leaky_relu_table(*to, alpha=0.1)
+            else:
+                table = hard_swish_table(*to)
+        x, y = self._push(f"{op}{len(self.values)}", apply_table(self.x, table))
+        options = {"alpha": 0.1} if op == "leaky_relu" else {}
+        getattr(self.builder, op)(x, y, **options)
+
+
+def start(rng: np.random.Generator, most: int = 12, channels: int = 20) -> RandomNetwork:
+    """A network without operators, with an input of at least 4 x 4 pixels."""
+    shape = (*rng.integers(4, most + 1, 2), rng.integers(1, channels + 1))
+    return RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8))

@@ -1,0 +1,104 @@
+"""Reads a .tflite file into the compiler's graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from compiler.errors import CompileError
+from compiler.ir import Graph, Node, Tensor
+
+
+def _names(cls: type) -> dict[int, str]:
+    return {value: name for name, value in vars(cls).items() if isinstance(value, int)}
+
+
+_OPERATORS = _names(schema.BuiltinOperator)
+_ENUM_OPTIONS = {
+    "padding": _names(schema.Padding),
+    "fusedActivationFunction": _names(schema.ActivationFunctionType),
+}
+_DTYPES: dict[int, np.dtype] = {
+    schema.TensorType.INT8: np.dtype(np.int8),
+    schema.TensorType.UINT8: np.dtype(np.uint8),
+    schema.TensorType.INT16: np.dtype(np.int16),
+    schema.TensorType.INT32: np.dtype(np.int32),
+    schema.TensorType.INT64: np.dtype(np.int64),
+    schema.TensorType.FLOAT32: np.dtype(np.float32),
+    schema.TensorType.BOOL: np.dtype(np.bool_),
+}
+
+
+def read_tflite(model: bytes) -> Graph:
+    """The network in a .tflite file. Raises CompileError when the bytes are not one network."""
+    if len(model) < 8 or model[4:8] != b"TFL3":
+        raise CompileError("not a .tflite file: the identifier TFL3 is missing at byte 4")
+    try:
+        parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    except Exception as error:  # the generated reader fails with whatever the damage leads to
+        raise CompileError(f"damaged .tflite file: {error}") from error
+    if len(parsed.subgraphs) != 1:
+        raise CompileError(f"the .tflite file has {len(parsed.subgraphs)} subgraphs; one is supported")
+    graph = parsed.subgraphs[0]
+    names = _unique_names(graph.tensors)
+    tensors = {
+        name: _tensor(name, tensor, parsed.buffers) for name, tensor in zip(names, graph.tensors, strict=True)
+    }
+    nodes = []
+    for operator in graph.operators:
+        code = parsed.operatorCodes[operator.opcodeIndex]
+        value = max(code.builtinCode, code.deprecatedBuiltinCode)
+        nodes.append(
+            Node(
+                op=_OPERATORS.get(value, f"OPERATOR_{value}"),
+                inputs=tuple(names[i] if i >= 0 else None for i in operator.inputs),
+                outputs=tuple(names[i] for i in operator.outputs),
+                options=_options(operator.builtinOptions),
+            )
+        )
+    return Graph(
+        tensors, nodes, tuple(names[i] for i in graph.inputs), tuple(names[i] for i in graph.outputs)
+    )
+
+
+def _unique_names(tensors: list[Any]) -> list[str]:
+    names: list[str] = []
+    for index, tensor in enumerate(tensors):
+        name = (tensor.name or b"").decode("utf-8", "replace")
+        names.append(name if name and name not in names else f"{name}#{index}")
+    return names
+
+
+def _tensor(name: str, tensor: Any, buffers: list[Any]) -> Tensor:
+    if tensor.type not in _DTYPES:
+        raise CompileError(f"tensor {name!r} has type {tensor.type}, which no operator here takes")
+    dtype = _DTYPES[tensor.type]
+    shape = tuple(int(size) for size in ([] if tensor.shape is None else tensor.shape))
+    quantization = tensor.quantization
+    scales = zero_points = None
+    axis = 0
+    if quantization is not None and quantization.scale is not None:
+        scales, zero_points = quantization.scale, quantization.zeroPoint
+        axis = int(quantization.quantizedDimension)
+    data = None
+    contents = buffers[tensor.buffer].data
+    if contents is not None and len(contents):
+        raw = np.asarray(contents, dtype=np.uint8)
+        if raw.size != int(np.prod(shape)) * dtype.itemsize:
+            raise CompileError(f"tensor {name!r}: {raw.size} bytes do not make {dtype}{list(shape)}")
+        data = raw.view(dtype).reshape(shape)
+    scale_array = np.array([] if scales is None else scales, dtype=np.float32)
+    zeros = np.zeros(len(scale_array)) if zero_points is None else zero_points
+    return Tensor(name, shape, dtype, scale_array, np.array(zeros, dtype=np.int64), axis, data)
+
+
+def _options(options: Any) -> dict[str, Any]:
+    if options is None:
+        return {}
+    decoded = dict(vars(options))
+    for name, values in _ENUM_OPTIONS.items():
+        if name in decoded:
+            decoded[name] = values.get(decoded[name], f"unknown {decoded[name]}")
+    return decoded

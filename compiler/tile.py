@@ -1,0 +1,201 @@
+"""Cuts a layer so that its pieces fit the buffers, twice over so that load, compute and store overlap.
+
+A layer is computed tile by tile (a rectangle of output pixels) and chunk by chunk (a range of output-channel
+blocks). Three orders differ in what is loaded again:
+
+    RESIDENT     all weights fit: loaded once, then tile by tile
+    CHUNK_OUTER  weights once, chunk by chunk; the input again for each chunk (not when there is one tile)
+    TILE_OUTER   input once, tile by tile; the weights again for each tile
+
+Every legal cut is rated by the slowest of the three engines and the time it takes them to start and to
+finish; the cheapest wins. A window whose weights or input do not fit at all is cut itself (`cut_window`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from compiler.layer import ConvLayer, Geometry, Layer, Pair
+from compiler.window import Piece, cut_window, input_size
+from models.isa import PARAM_WORDS, Config
+
+# Estimates in cycles. A short burst costs the memory's latency divided by the bursts in flight.
+COMMAND = 20
+SHORTEST_BURST = 8
+
+
+class Reuse(Enum):
+    RESIDENT = "weights stay"
+    CHUNK_OUTER = "weights once, input again"
+    TILE_OUTER = "input once, weights again"
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """rows, columns: of a tile, in output pixels. chunk: output-channel blocks. pieces: the window, whole or
+    cut. own_input: each piece loads its own part of the input. params_stay: all records are loaded at once.
+    cycles: the estimate; compute: those of it that the array or pool is busy."""
+
+    rows: int
+    columns: int
+    chunk: int
+    reuse: Reuse
+    pieces: tuple[Piece, ...]
+    own_input: bool
+    params_stay: bool
+    compute: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Output rows [oy, oy+rows), columns [ox, ox+columns)."""
+
+    oy: int
+    rows: int
+    ox: int
+    columns: int
+
+    @property
+    def pixels(self) -> int:
+        return self.rows * self.columns
+
+
+def tiles(geometry: Geometry, tiling: Tiling) -> Iterator[Tile]:
+    """All tiles in raster order; the last in each direction may be smaller."""
+    for oy in range(0, geometry.out_h, tiling.rows):
+        for ox in range(0, geometry.out_w, tiling.columns):
+            rows = min(tiling.rows, geometry.out_h - oy)
+            yield Tile(oy, rows, ox, min(tiling.columns, geometry.out_w - ox))
+
+
+def plan_conv(layer: ConvLayer, config: Config) -> Tiling | None:
+    """The cheapest cut of a convolution, or None when not even one pixel of one piece fits."""
+    geometry = layer.geometry
+    passes = geometry.kernel[0] * geometry.kernel[1] * geometry.cb
+    # Half a buffer is computed on while the other is loaded. Cutting the window costs little as long as the
+    # tile fits one accumulator bank, so it comes before giving up that overlap.
+    half = max(config.wgt_words // 2 // config.n, 1)
+    for share in (2, 1):
+        plans = list(_rate_conv(geometry, config, cut_window(geometry, passes), False, share))
+        if not plans and passes > half:
+            plans = list(_rate_conv(geometry, config, cut_window(geometry, half), False, share))
+        if plans:
+            return min(plans, key=lambda plan: plan.cycles)
+    # Not even the input of one window fits.
+    for share in (2, 1):
+        most = half
+        while most:
+            plans = list(_rate_conv(geometry, config, cut_window(geometry, most), True, share))
+            if plans:
+                return min(plans, key=lambda plan: plan.cycles)
+            most //= 2
+    return None
+
+
+def plan_pool(layer: Layer, config: Config) -> Tiling | None:
+    """The cheapest cut of a pooling layer, or None when one window of one channel block does not fit."""
+    geometry = layer.geometry
+    for share in (2, 1):
+        plans = list(_rate_pool(geometry, config, layer.params is not None, share))
+        if plans:
+            return min(plans, key=lambda plan: plan.cycles)
+    return None
+
+
+def _rate_conv(
+    geometry: Geometry, config: Config, pieces: tuple[Piece, ...], own_input: bool, share: int
+) -> Iterator[Tiling]:
+    """Every legal cut that leaves `share` places of its size in each buffer."""
+    n, groups = config.n, geometry.groups
+    passes = geometry.kernel[0] * geometry.kernel[1] * geometry.cb
+    split, weights = len(pieces) > 1, groups * passes * n
+    whole = Piece(0, geometry.kernel[0], 0, geometry.kernel[1], 0, geometry.cb)
+    params_stay = groups * PARAM_WORDS * share <= config.par_words
+    for rows, columns in _tile_sizes(geometry):
+        pixels, count = rows * columns, _count(geometry, rows, columns)
+        if split and pixels > config.acc_depth:
+            continue
+        loaded = pieces if own_input else (whole,)
+        sizes = [(input_size(geometry, rows, columns, piece), piece) for piece in loaded]
+        if any(height * width * piece.cb * share > config.act_words for (height, width), piece in sizes):
+            continue
+        act = sum(_input_cycles(geometry, size, piece) for size, piece in sizes)
+        banks = -(-pixels // config.acc_depth)
+        compute = count * groups * passes * banks * max(-(-pixels // banks), n)
+        for chunk in _parts(groups):
+            if pixels * chunk * share > config.out_words:
+                continue
+            if not params_stay and chunk * PARAM_WORDS * share > config.par_words:
+                continue
+            chunks = -(-groups // chunk)
+            store = count * chunks * _store_cycles(geometry, rows, columns, chunk)
+            for reuse in Reuse:
+                held = weights if reuse is Reuse.RESIDENT else chunk * passes * n
+                # Cut windows come block by block: nothing but the input could stay.
+                if reuse is not Reuse.TILE_OUTER if split else held * share > config.wgt_words:
+                    continue
+                again = chunks if reuse is Reuse.CHUNK_OUTER and count > 1 else 1
+                load = act * count * (groups if own_input and split else again)
+                load += weights * (count if reuse is Reuse.TILE_OUTER else 1)
+                commands = count * chunks * (3 + (len(pieces) - 1) * 2 * chunk)
+                cycles = max(load, compute, store) + commands * COMMAND
+                cycles += act + held + _store_cycles(geometry, rows, columns, chunk)
+                yield Tiling(rows, columns, chunk, reuse, pieces, own_input, params_stay, compute, cycles)
+
+
+def _rate_pool(geometry: Geometry, config: Config, params: bool, share: int) -> Iterator[Tiling]:
+    """Every legal cut that leaves `share` places of its size in each buffer."""
+    (kh, kw), groups = geometry.kernel, geometry.groups
+    params_stay = groups * PARAM_WORDS * share <= config.par_words
+    compute = geometry.out_h * geometry.out_w * kh * kw * groups
+    for chunk in _parts(groups):
+        if params and not params_stay and chunk * PARAM_WORDS * share > config.par_words:
+            continue
+        piece = Piece(0, kh, 0, kw, 0, chunk)
+        for rows, columns in _tile_sizes(geometry):
+            size = input_size(geometry, rows, columns, piece)
+            if size[0] * size[1] * chunk * share > config.act_words:
+                continue
+            if rows * columns * chunk * share > config.out_words:
+                continue
+            count = _count(geometry, rows, columns) * -(-groups // chunk)
+            first = _input_cycles(geometry, size, piece)
+            last = _store_cycles(geometry, rows, columns, chunk)
+            cycles = max(first * count, compute, last * count) + first + last + count * 3 * COMMAND
+            yield Tiling(
+                rows, columns, chunk, Reuse.TILE_OUTER, (piece,), False, params_stay, compute, cycles
+            )
+
+
+def _input_cycles(geometry: Geometry, size: Pair, piece: Piece) -> int:
+    height, width = size
+    if piece.cb == geometry.cb:
+        return height * max(width * piece.cb, SHORTEST_BURST)
+    return height * width * max(piece.cb, SHORTEST_BURST)
+
+
+def _store_cycles(geometry: Geometry, rows: int, columns: int, chunk: int) -> int:
+    if chunk == geometry.groups:
+        return max(rows * columns * chunk, SHORTEST_BURST)
+    return rows * columns * max(chunk, SHORTEST_BURST)
+
+
+def _count(geometry: Geometry, rows: int, columns: int) -> int:
+    """Tiles of that size."""
+    return -(-geometry.out_h // rows) * -(-geometry.out_w // columns)
+
+
+def _parts(total: int) -> list[int]:
+    """Every size that `total` has when cut into equal parts, largest first."""
+    return sorted({-(-total // parts) for parts in range(1, total + 1)}, reverse=True)
+
+
+def _tile_sizes(geometry: Geometry) -> Iterator[Pair]:
+    """(rows, columns) to try: whole rows, then parts of one row."""
+    for rows in _parts(geometry.out_h):
+        yield rows, geometry.out_w
+    for columns in _parts(geometry.out_w)[1:]:
+        yield 1, columns

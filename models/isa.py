@@ -1,0 +1,375 @@
+"""The command set: what the 64 bytes of a command mean, and which commands the core refuses.
+
+docs/architecture.md ("Commands", "Errors and stopping") is the text this file follows. Every field is
+declared once, in the dataclass of its command; encoding, decoding and the core's "bad field" rule are derived
+from that.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Any, ClassVar
+
+COMMAND_BYTES = 64
+COMMAND_WORDS = COMMAND_BYTES // 4
+PARAM_WORDS = 9  # one parameter record: 4 bias, 4 multiplier, 1 shift
+TABLE_BYTES = 256
+TABLES = 2
+TOKEN_MAX = 63
+FETCH_COMMANDS = 4  # commands in one fetch burst
+PAGE = 4096  # no burst crosses this boundary
+
+ID_FETCH, ID_LOAD, ID_STORE = 0, 1, 2
+
+
+class Opcode(IntEnum):
+    LOAD = 1
+    STORE = 2
+    CONV = 3
+    POOL = 4
+    END = 15
+
+
+class Dest(IntEnum):
+    """LOAD's target buffer."""
+
+    ACT = 0
+    WGT = 1
+    PAR = 2
+    TABLE = 3
+
+
+class PoolKind(IntEnum):
+    MAX = 0
+    AVERAGE = 1
+    SUM = 2
+
+
+class Cause(IntEnum):
+    """ERR_CAUSE."""
+
+    BAD_OPCODE = 1
+    BAD_FIELD = 2
+    OVERRUN = 3
+    READ_SLVERR = 4
+    READ_DECERR = 5
+    WRITE_SLVERR = 6
+    WRITE_DECERR = 7
+    WATCHDOG = 8
+    STOPPED = 9
+
+
+ROUNDING_MODES = (0,)  # values of models.quantize.Rounding that the core implements
+
+
+class BadCommand(ValueError):
+    """A command that the core refuses. cause: BAD_OPCODE or BAD_FIELD; field: the first field at fault."""
+
+    def __init__(self, cause: Cause, field_name: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.field = field_name
+
+
+@dataclass(frozen=True)
+class Config:
+    """The core's parameters that a program depends on; buffers in words of n bytes, powers of two."""
+
+    n: int = 16
+    act_words: int = 8192
+    wgt_words: int = 8192
+    out_words: int = 4096
+    par_words: int = 1024
+    acc_depth: int = 256
+    max_burst: int = 64
+
+    def __post_init__(self) -> None:
+        if self.n not in (4, 8, 16, 32):
+            raise ValueError(f"n is {self.n}; the array is 4, 8, 16 or 32 wide")
+        for name in ("act_words", "wgt_words", "out_words", "par_words", "acc_depth", "max_burst"):
+            value = getattr(self, name)
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{name} is {value}; it must be a power of two")
+            if value > 65536:
+                raise ValueError(f"{name} is {value}; a command cannot address more than 65536 words")
+        if self.par_words < PARAM_WORDS:
+            raise ValueError(f"par_words is {self.par_words}; one parameter record needs {PARAM_WORDS} words")
+
+    @property
+    def table_words(self) -> int:
+        """Words of one table."""
+        return TABLE_BYTES // self.n
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Where a field lies: word, highest and lowest bit; count: the core refuses 0."""
+
+    word: int
+    high: int
+    low: int
+    signed: bool = False
+    count: bool = False
+
+    @property
+    def width(self) -> int:
+        return self.high - self.low + 1
+
+    def check(self, name: str, value: int) -> None:
+        lo, hi = (-(1 << (self.width - 1)), 1 << (self.width - 1)) if self.signed else (0, 1 << self.width)
+        if not lo <= value < hi:
+            raise ValueError(f"{name} is {value}; its field holds {lo} to {hi - 1}")
+
+    def extract(self, words: tuple[int, ...]) -> int:
+        value = (words[self.word] >> self.low) & ((1 << self.width) - 1)
+        return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
+
+
+def _bits(word: int, high: int, low: int, *, default: int = 0, signed: bool = False) -> Any:
+    return field(default=default, metadata={"bits": Bits(word, high, low, signed)})
+
+
+def _flag(word: int, bit: int) -> Any:
+    return field(default=False, metadata={"bits": Bits(word, bit, bit)})
+
+
+def _count(word: int, high: int, low: int) -> Any:
+    return field(default=1, metadata={"bits": Bits(word, high, low, count=True)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """w0, common to every command, and the machinery that reads the field declarations."""
+
+    opcode: ClassVar[Opcode]
+    waits: ClassVar[tuple[str, ...]] = ()  # engines this command may take a token from
+    signals: ClassVar[tuple[str, ...]] = ()  # engines this command may give a token to
+
+    wait_load: bool = _flag(0, 8)
+    wait_compute: bool = _flag(0, 9)
+    wait_store: bool = _flag(0, 10)
+    signal_load: bool = _flag(0, 12)
+    signal_compute: bool = _flag(0, 13)
+    signal_store: bool = _flag(0, 14)
+    stamp: bool = _flag(0, 15)
+    layer: int = _bits(0, 31, 16)
+
+    @classmethod
+    def layout(cls) -> dict[str, Bits]:
+        """Field name -> place, in declaration order."""
+        found = _LAYOUTS.get(cls)
+        if found is None:
+            found = _LAYOUTS[cls] = {f.name: f.metadata["bits"] for f in fields(cls)}
+        return found
+
+    def words(self) -> list[int]:
+        """The 16 words. Raises ValueError when a value does not fit its field; what fits is encoded even if
+        the core refuses it."""
+        words = [0] * COMMAND_WORDS
+        words[0] = int(self.opcode)
+        for name, place in self.layout().items():
+            value = int(getattr(self, name))
+            place.check(f"{type(self).__name__}.{name}", value)
+            words[place.word] |= (value & ((1 << place.width) - 1)) << place.low
+        return words
+
+    def encode(self) -> bytes:
+        """The command as it lies in DRAM, 64 bytes. Raises as words()."""
+        return struct.pack("<16I", *self.words())
+
+    def check(self, config: Config) -> None:
+        """Raise BadCommand (cause BAD_FIELD) where the core would."""
+        for name, place in self.layout().items():
+            if place.count and getattr(self, name) == 0:
+                raise BadCommand(Cause.BAD_FIELD, name, f"{name} is 0; it is a count and must be at least 1")
+        for engine in ("load", "compute", "store"):
+            for verb, allowed in (("wait", self.waits), ("signal", self.signals)):
+                name = f"{verb}_{engine}"
+                if getattr(self, name) and engine not in allowed:
+                    known = ", ".join(f"{verb}_{other}" for other in allowed) or "none"
+                    raise BadCommand(
+                        Cause.BAD_FIELD, name, f"{self.opcode.name} has no {name}; it may have: {known}"
+                    )
+        self._check_more(config)
+
+    def _check_more(self, config: Config) -> None:
+        """The rules beyond counts and tokens: see subclasses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window(Command):
+    """What LOAD and STORE share: address (bytes, multiple of n), buffer address, 3-D window of DRAM."""
+
+    address: int = _bits(1, 31, 0)
+    buffer: int = _bits(2, 15, 0)
+    stride_y: int = _bits(3, 31, 0)
+    stride_x: int = _bits(4, 31, 0)
+    run: int = _count(5, 15, 0)
+    count_x: int = _count(5, 31, 16)
+    count_y: int = _count(6, 15, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Window):
+    """DRAM to a buffer. Padding is in rows (top, bottom) and words (left, right); pad_value is an int8."""
+
+    opcode = Opcode.LOAD
+    waits = ("compute", "store")
+    signals = ("compute",)
+
+    dest: int = _bits(2, 17, 16)
+    pad_top: int = _bits(7, 15, 0)
+    pad_bottom: int = _bits(7, 31, 16)
+    pad_left: int = _bits(8, 15, 0)
+    pad_right: int = _bits(8, 31, 16)
+    pad_value: int = _bits(9, 7, 0, signed=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store(Window):
+    """Output buffer to DRAM."""
+
+    opcode = Opcode.STORE
+    waits = ("compute",)
+    signals = ("load", "compute")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute(Command):
+    """What CONV and POOL share: addressing of the window, of the output, and post's settings."""
+
+    waits = ("load", "store")
+    signals = ("load", "store")
+
+    act_base: int = _bits(1, 15, 0)
+    x_step: int = _bits(2, 15, 0)
+    y_step: int = _bits(2, 31, 16)
+    kx_step: int = _bits(3, 15, 0)
+    ky_step: int = _bits(3, 31, 16)
+    kw: int = _count(4, 7, 0)
+    kh: int = _count(4, 15, 8)
+    cb: int = _count(4, 31, 16)
+    out_w: int = _count(5, 15, 0)
+    out_h: int = _count(5, 31, 16)
+    out_base: int = _bits(7, 15, 0)
+    out_pitch: int = _bits(7, 31, 16, default=1)
+    par_base: int = _bits(8, 15, 0)
+    zero_point: int = _bits(9, 7, 0, signed=True)
+    act_min: int = _bits(9, 15, 8, signed=True, default=-128)
+    act_max: int = _bits(9, 23, 16, signed=True, default=127)
+    rounding: int = _bits(9, 25, 24)
+    table_en: bool = _flag(9, 26)
+    table_sel: int = _bits(9, 27, 27)
+    bypass: bool = _flag(9, 28)
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels of one channel block."""
+        return self.out_w * self.out_h
+
+    def _check_more(self, config: Config) -> None:
+        if self.rounding not in ROUNDING_MODES:
+            raise BadCommand(
+                Cause.BAD_FIELD,
+                "rounding",
+                f"rounding is {self.rounding}; known: {', '.join(map(str, ROUNDING_MODES))}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Compute):
+    """Convolution. All steps in words; groups: output-channel blocks; tile: pixels of one bank."""
+
+    opcode = Opcode.CONV
+
+    wgt_base: int = _bits(1, 31, 16)
+    groups: int = _count(6, 15, 0)
+    tile: int = _count(6, 31, 16)
+    clear: bool = _flag(8, 16)
+    drain: bool = _flag(8, 17)
+
+    def _check_more(self, config: Config) -> None:
+        super()._check_more(config)
+        if self.tile > config.acc_depth:
+            raise BadCommand(Cause.BAD_FIELD, "tile", f"tile is {self.tile}; ACC_DEPTH is {config.acc_depth}")
+        if not (self.clear and self.drain) and (self.groups != 1 or self.pixels > self.tile):
+            raise BadCommand(
+                Cause.BAD_FIELD,
+                "groups" if self.groups != 1 else "tile",
+                f"sums that outlive their command fill one bank: groups {self.groups}, {self.pixels} pixels, "
+                f"tile {self.tile}; groups must be 1 and the pixels one tile",
+            )
+        if not self.drain and (self.wait_store or self.signal_store):
+            name = "wait_store" if self.wait_store else "signal_store"
+            message = f"a CONV without drain has nothing to say to store: {name}"
+            raise BadCommand(Cause.BAD_FIELD, name, message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool(Compute):
+    """Pooling, per channel block. x_stride, y_stride: window step in pixels; [x_lo, x_hi) and [y_lo, y_hi):
+    the coordinates of the padded tile that count."""
+
+    opcode = Opcode.POOL
+
+    kind: int = _bits(6, 1, 0)
+    x_stride: int = _bits(10, 15, 0)
+    y_stride: int = _bits(10, 31, 16)
+    x_lo: int = _bits(11, 15, 0)
+    x_hi: int = _bits(11, 31, 16)
+    y_lo: int = _bits(12, 15, 0)
+    y_hi: int = _bits(12, 31, 16)
+
+    def _check_more(self, config: Config) -> None:
+        super()._check_more(config)
+        if self.kind not in tuple(PoolKind):
+            raise BadCommand(
+                Cause.BAD_FIELD,
+                "kind",
+                f"kind is {self.kind}; known: {', '.join(str(int(k)) for k in PoolKind)}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class End(Command):
+    """The last command: the program is done when every earlier one is."""
+
+    opcode = Opcode.END
+
+
+_LAYOUTS: dict[type[Command], dict[str, Bits]] = {}
+COMMANDS: dict[int, type[Command]] = {int(c.opcode): c for c in (Load, Store, Conv, Pool, End)}
+
+
+def parse(raw: bytes) -> Command:
+    """The command in 64 bytes; only opcode (BadCommand) and length (ValueError) are checked."""
+    if len(raw) != COMMAND_BYTES:
+        raise ValueError(f"a command is {COMMAND_BYTES} bytes, not {len(raw)}")
+    words = struct.unpack("<16I", raw)
+    kind = COMMANDS.get(words[0] & 0xFF)
+    if kind is None:
+        known = ", ".join(f"{op.value} {op.name}" for op in Opcode)
+        raise BadCommand(Cause.BAD_OPCODE, "opcode", f"opcode is {words[0] & 0xFF}; known: {known}")
+    values: dict[str, Any] = {}
+    for name, place in kind.layout().items():
+        value = place.extract(words)
+        values[name] = bool(value) if isinstance(kind.__dataclass_fields__[name].default, bool) else value
+    return kind(**values)
+
+
+def decode(raw: bytes, config: Config) -> Command:
+    """The command in 64 bytes. Raises BadCommand where the core stops with BAD_OPCODE or BAD_FIELD."""
+    command = parse(raw)
+    command.check(config)
+    return command
+
+
+def cause_of(raw: bytes, config: Config) -> Cause | None:
+    """The cause with which the core refuses these 64 bytes, or None when it takes them."""
+    try:
+        decode(raw, config)
+    except BadCommand as bad:
+        return bad.cause
+    return None

@@ -1,0 +1,1 @@
+"""Judges: the models against LiteRT's reference kernels."""

@@ -1,0 +1,79 @@
+"""Runs LiteRT's reference kernels and counts where a model differs from them.
+
+LiteRT is the judge: it shares no code with `models`. The resolver matters: BUILTIN_REF runs the reference
+kernels (Rounding.DOUBLE), BUILTIN hands convolutions to XNNPACK, which rounds differently (Rounding.FP32).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+SEED = int(os.environ.get("SEED", "20240229"))
+
+# What every operator must agree on, value by value.
+MILLION = 1_000_000
+
+
+@dataclass
+class Tally:
+    """Values that a judge compared, and how many differed."""
+
+    operator: str
+    values: int = 0
+    mismatches: int = 0
+
+
+# Filled by `judge`, printed at the end of the session.
+judged: list[Tally] = []
+
+# (what the model says, what LiteRT says)
+Verdict = tuple[NDArray[np.int8], NDArray[np.int8]]
+
+
+def generator(name: str) -> np.random.Generator:
+    """A random generator of its own for every judge: one test alone repeats what it did in the suite."""
+    return np.random.default_rng([SEED, *name.encode()])
+
+
+def run(
+    model: bytes, *inputs: NDArray, resolver: OpResolverType = OpResolverType.BUILTIN_REF
+) -> list[NDArray]:
+    """Every output of a .tflite model for these inputs."""
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    for detail, value in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(detail["index"], value)
+    interpreter.invoke()
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+
+def count(operator: str, verdicts: Iterable[Verdict], values: int = MILLION) -> Tally:
+    """Compare verdicts until at least `values` values were seen."""
+    tally = Tally(operator)
+    for ours, theirs in verdicts:
+        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype == np.int8
+        tally.values += ours.size
+        tally.mismatches += int(np.count_nonzero(ours != theirs))
+        if tally.values >= values:
+            break
+    return tally
+
+
+def judge(operator: str, verdicts: Iterator[Verdict]) -> None:
+    """Fail unless at least a million values agree, all of them."""
+    tally = count(operator, verdicts)
+    judged.append(tally)
+    assert tally.values >= MILLION, f"{operator}: only {tally.values} values compared"
+    assert tally.mismatches == 0, f"{operator}: {tally.mismatches} of {tally.values} differ, SEED={SEED}"
+
+
+def assert_caught(operator: str, verdicts: Iterator[Verdict], values: int = MILLION // 4) -> None:
+    """Fail unless a deliberately wrong model is found out."""
+    tally = count(f"wrong {operator}", verdicts, values)
+    assert tally.mismatches > 0, f"{operator}: a wrong model passed on {tally.values} values, SEED={SEED}"

@@ -1,0 +1,1 @@
+"""Trained networks of the project, one folder each."""

@@ -1,0 +1,145 @@
+"""Every make target ends here: check the variables, set up what is missing, start the work.
+
+Standard library only: this is the machine's python3. The Makefile is the list of targets; a target's
+`## text [VARIABLES]` is both its help and the variables it takes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+from scripts import setup
+from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, missing_icarus, tool_env
+
+LARGEST_SEED = 2**31 - 1  # what Verilator takes
+
+
+def one_of(values: Callable[[], list[str]], what: str) -> Callable[[str], str | None]:
+    def problem(value: str) -> str | None:
+        known = values()
+        return None if value in known else f"no such {what}; there is: {', '.join(known) or 'none yet'}"
+
+    return problem
+
+
+def whole(low: int, high: int) -> Callable[[str], str | None]:
+    def problem(value: str) -> str | None:
+        good = re.fullmatch(r"[0-9]{1,12}", value) and low <= int(value) <= high
+        return None if good else f"expected a whole number from {low} to {high}"
+
+    return problem
+
+
+def pattern(value: str) -> str | None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        return f"expected a regular expression: {error}"
+    return None
+
+
+switch = one_of(lambda: ["0", "1"], "value")
+
+# name: (what it means, what is wrong with a value)
+VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
+    "BLOCK": ("run this block's tests only; `make blocks` lists them", one_of(blocks, "block")),
+    "SIM": ("simulator: verilator or icarus (verilator)", one_of(lambda: list(SIMULATORS), "simulator")),
+    "SEED": ("seed of everything random (fresh at each run)", whole(1, LARGEST_SEED)),
+    "IMAGES": ("test images of the main job", whole(1, 10000)),
+    "TEST": ("only this block's tests whose name matches this regular expression", pattern),
+    "WAVES": ("1 writes a waveform and says where (0)", switch),
+    "VERBOSE": ("1 shows the simulator's whole output (0)", switch),
+}
+
+
+def targets() -> dict[str, tuple[str, list[str]]]:
+    """Target -> (its help, the variables it takes), in the order of the Makefile."""
+    rows = re.findall(r"^(\w+):.*?## ([^[\n]*)(?:\[(.*)\])?$", (ROOT / "Makefile").read_text(), re.M)
+    return {name: (text.strip(), variables.split()) for name, text, variables in rows}
+
+
+def given(target: str) -> dict[str, str]:
+    """The variables set for this run, each one known to the target and with a good value."""
+    allowed = targets()[target][1]
+    # make puts NAME=value from its command line into MAKEFLAGS, after a lone --.
+    _, _, typed = os.environ.get("MAKEFLAGS", "").partition("-- ")
+    for name in (word.partition("=")[0] for word in shlex.split(typed) if "=" in word):
+        if name not in allowed and name != "PYTHON":
+            raise UserError(
+                f"make {target} takes no {name}; it takes: {', '.join(allowed) or 'no variables'}"
+            )
+    values = {name: os.environ[name] for name in allowed if os.environ.get(name)}
+    for name, value in values.items():
+        if problem := VARIABLES[name][1](value):
+            raise UserError(f"{name}={value}: {problem}")
+    if "BLOCK" in values and "IMAGES" in values:
+        raise UserError("IMAGES belongs to the main job: leave BLOCK out")
+    if "TEST" in values and "BLOCK" not in values:
+        raise UserError("TEST picks among one block's tests: give BLOCK too")
+    return values
+
+
+def show_help() -> None:
+    rows = targets()
+    for name, (text, variables) in rows.items():
+        print(f"  make {name:<9} {text}" + (f"  [{' '.join(variables)}]" if variables else ""))
+    print("\nvariables (make sim BLOCK=... SEED=...):")
+    for name, (meaning, _) in VARIABLES.items():
+        print(f"  {name:<14} {meaning}")
+
+
+def work(target: str, values: dict[str, str]) -> int:
+    """Run one of the targets that need .venv. Returns the exit code."""
+    seed = values.get("SEED") or str(secrets.randbelow(LARGEST_SEED) + 1)
+    sim = values.get("SIM", "verilator")
+    switches = [f"--{name.lower()}" for name in ("WAVES", "VERBOSE") if values.get(name) == "1"]
+    setup.ensure()
+    if target == "sim":
+        if sim == "icarus" and (command := missing_icarus()):
+            raise UserError(f"icarus is not installed; run: {command}")
+        arguments = ["--sim", sim, "--seed", seed, *switches]
+        if "BLOCK" in values:
+            test = ["--test", values["TEST"]] if "TEST" in values else []
+            arguments = ["tb.runner", "--block", values["BLOCK"], *test, *arguments]
+        else:
+            images = ["--images", values["IMAGES"]] if "IMAGES" in values else []
+            arguments = ["tb.chip.digits", *images, *arguments]
+    elif target == "test":
+        arguments = ["scripts.test_all", "--seed", seed, *switches]
+    else:
+        arguments = ["scripts.check", *(["--fix"] if target == "format" else [])]
+    # Values travel as arguments only: cocotb, for one, has a WAVES of its own.
+    env = {name: value for name, value in tool_env().items() if name not in VARIABLES}
+    return subprocess.run([str(setup.PYTHON), "-m", *arguments], cwd=ROOT, env=env).returncode
+
+
+def main(target: str) -> int:
+    values = given(target)
+    if target == "help":
+        show_help()
+    elif target == "blocks":
+        print("\n".join(blocks()))
+    elif target == "clean":
+        shutil.rmtree(BUILD, ignore_errors=True)
+    elif target in ("sim", "test", "check", "format"):
+        return work(target, values)
+    else:
+        raise UserError(f"make {target} does not exist yet")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

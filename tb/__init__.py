@@ -1,0 +1,1 @@
+"""The verification suite: benches by block, agents by protocol."""

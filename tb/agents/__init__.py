@@ -1,0 +1,1 @@
+"""Agents: one file per protocol, a class per role, handles passed in."""

@@ -1,0 +1,366 @@
+"""Protocol rules for streams, AXI4-Lite and AXI4.
+
+A rule set is a plain state machine: a monitor hands it what it sampled at each rising edge, and a broken
+rule becomes a Violation that carries the rule's name. A sampled value is an unsigned int, or None for X.
+The rules know nothing of the simulator, so that a twin test needs none. Clauses: ARM IHI 0022 issue H.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tb.agents.burst import EXOKAY, Burst
+
+RULES: dict[str, str] = {
+    "HANDSHAKE_X": "A3.2.1: VALID and READY are never X outside reset",
+    "VALID_STABLE": "A3.2.1: once VALID is high it stays until READY",
+    "PAYLOAD_STABLE": "A3.2.1: the payload does not change while VALID waits for READY",
+    "PAYLOAD_X": "A3.2.2: no payload bit is X while VALID is high",
+    "VALID_IN_RESET": "A3.1.2: VALID is low during reset",
+    "BURST_TYPE": "A3.4.1: AxBURST is FIXED (to 16 beats), INCR, or WRAP (2, 4, 8, 16 aligned beats)",
+    "BURST_SIZE": "A3.4.1: AxSIZE is not wider than the data bus",
+    "BOUNDARY_4K": "A3.4.1: a burst does not cross 4 KiB",
+    "FULL_WIDTH_INCR": "architecture.md: all bursts are INCR, full width, aligned",
+    "WLAST": "A3.4.1: WLAST marks the last beat of the burst and no other",
+    "STROBE_LANES": "A3.4.3: WSTRB is set only on byte lanes that the beat addresses",
+    "B_BEFORE_DATA": "A3.3.1: BVALID waits for the address and the last data beat of a burst with its ID",
+    "R_UNREQUESTED": "A3.3.1: RVALID waits for a read address with its ID",
+    "RLAST": "A3.4.1, A5.3: RLAST marks the last beat of the oldest burst of its ID and no other",
+    "RESP_EXOKAY": "A3.4.4: EXOKAY answers only exclusive accesses",
+    "OUTSTANDING": "architecture.md: no more than OUTSTANDING bursts of one ID and direction in flight",
+    "UNFINISHED": "A3.4.1: every burst ends, also after an error",
+}
+
+# The output `rule` of tb/hdl/axi_rules.v counts in this list.
+HDL_RULES = (
+    "",
+    "HANDSHAKE_X",
+    "VALID_STABLE",
+    "PAYLOAD_STABLE",
+    "PAYLOAD_X",
+    "VALID_IN_RESET",
+    "BOUNDARY_4K",
+    "FULL_WIDTH_INCR",
+    "WLAST",
+)
+
+
+class Violation(AssertionError):
+    """A protocol rule was broken. rule: its name, a key of RULES."""
+
+    def __init__(self, rule: str, where: str, cycle: int, detail: str) -> None:
+        super().__init__(f"{where}: {rule} in cycle {cycle}: {detail} ({RULES[rule]})")
+        self.rule = rule
+
+
+Report = Callable[[Violation], None]
+# A channel as sampled at one edge: valid, ready, payload by name (empty while valid is low).
+Sample = tuple[int | None, int | None, Mapping[str, int | None]]
+
+
+def fail(violation: Violation) -> None:
+    """Default report: the test fails."""
+    raise violation
+
+
+class ChannelRules:
+    """One valid/ready channel: a stream, or a channel of AXI."""
+
+    def __init__(self, where: str, report: Report = fail) -> None:
+        self.where = where
+        self.report = report
+        self.cycle = 0
+        self.fresh = False  # valid is high and was not waiting at the edge before
+        self._was_in_reset = False
+        self._waiting: tuple[int | None, ...] | None = None
+
+    def violate(self, rule: str, detail: str) -> None:
+        """Report `rule` as broken in this cycle."""
+        self.report(Violation(rule, self.where, self.cycle, detail))
+
+    def sample(
+        self, in_reset: bool, valid: int | None, ready: int | None, payload: Sequence[int | None] = ()
+    ) -> bool:
+        """Check one rising edge; payload counts only while valid is 1. Returns True on a transfer."""
+        self.cycle += 1
+        waiting, self._waiting = self._waiting, None
+        self.fresh = False
+        if in_reset:
+            # The edge that first sees reset is the one that makes a synchronous design obey.
+            if self._was_in_reset and valid != 0:
+                self.violate("VALID_IN_RESET", f"valid is {valid}")
+            self._was_in_reset = True
+            return False
+        self._was_in_reset = False
+        if valid is None or ready is None:
+            self.violate("HANDSHAKE_X", f"valid {valid}, ready {ready}")
+            return False
+        if not valid:
+            if waiting is not None:
+                self.violate("VALID_STABLE", "valid fell before ready")
+            return False
+        if None in payload:
+            self.violate("PAYLOAD_X", f"payload {payload}")
+            return False
+        if waiting is not None and waiting != tuple(payload):
+            self.violate("PAYLOAD_STABLE", f"{waiting} became {tuple(payload)}")
+        self.fresh = waiting is None
+        if not ready:
+            self._waiting = tuple(payload)
+        return bool(ready)
+
+
+@dataclass
+class _Open:
+    """A burst under way."""
+
+    id: int
+    addr: int
+    beats: int
+    size: int
+    start: int
+    data: list[int] = field(default_factory=list)
+    resp: int = 0
+    full: bool = True
+    data_done: bool = False
+
+
+class _Bus:
+    """The channels of one bus: handshake rules for each, one place to report to."""
+
+    def __init__(self, where: str, channels: Sequence[str], report: Report) -> None:
+        self.where = where
+        self.report = report
+        self.cycle = 0
+        self._channels = {name: ChannelRules(f"{where}.{name}", report) for name in channels}
+
+    def violate(self, rule: str, detail: str) -> None:
+        """Report `rule` as broken in this cycle."""
+        self.report(Violation(rule, self.where, self.cycle, detail))
+
+    def _transfer(self, name: str, in_reset: bool, samples: Mapping[str, Sample]) -> bool:
+        valid, ready, payload = samples[name]
+        return self._channels[name].sample(in_reset, valid, ready, list(payload.values()))
+
+
+class Axi4Rules(_Bus):
+    """AXI4: handshakes, burst shape, and every beat and response in its place.
+
+    data_bytes: width of the bus. outstanding: limit per ID and direction (None: no limit).
+    full_width: also require INCR bursts of full-width aligned beats.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        data_bytes: int,
+        channels: Sequence[str] = ("ar", "r", "aw", "w", "b"),
+        outstanding: int | None = None,
+        full_width: bool = True,
+        report: Report = fail,
+    ) -> None:
+        super().__init__(where, channels, report)
+        self.data_bytes = data_bytes
+        self.outstanding = outstanding
+        self.full_width = full_width
+        self._clear()
+
+    def _clear(self) -> None:
+        self._reads: dict[int, deque[_Open]] = {}
+        self._writes: dict[int, deque[_Open]] = {}
+        # AXI4 has no WID: data come in the order of the addresses, but may come before them.
+        self._awaiting_data: deque[_Open] = deque()
+        self._early: deque[Mapping[str, int]] = deque()
+
+    def edge(self, in_reset: bool, samples: Mapping[str, Sample]) -> list[Burst]:
+        """Check one rising edge of all channels; returns the bursts that completed at it."""
+        self.cycle += 1
+        moved = {name: self._transfer(name, in_reset, samples) for name in self._channels}
+        if in_reset:
+            self._clear()
+            return []
+        done: list[Burst] = []
+        if moved.get("ar"):
+            self._address(samples["ar"][2], self._reads)  # type: ignore[arg-type]
+        if moved.get("aw"):
+            self._awaiting_data.append(self._address(samples["aw"][2], self._writes))  # type: ignore[arg-type]
+            while self._early and self._awaiting_data:
+                self._write_beat(self._early.popleft())
+        if moved.get("w"):
+            beat: Mapping[str, int] = dict(samples["w"][2])  # type: ignore[arg-type]
+            if self._awaiting_data:
+                self._write_beat(beat)
+            else:
+                self._early.append(beat)
+        if "r" in self._channels:
+            self._read_channel(moved["r"], samples["r"][2], done)  # type: ignore[arg-type]
+        if "b" in self._channels:
+            self._response_channel(moved["b"], samples["b"][2], done)  # type: ignore[arg-type]
+        return done
+
+    def _address(self, payload: Mapping[str, int], table: dict[int, deque[_Open]]) -> _Open:
+        full_size = self.data_bytes.bit_length() - 1
+        addr, beats = payload["addr"], payload["len"] + 1
+        size, kind = payload.get("size", full_size), payload.get("burst", 1)
+        width = 1 << size
+        text = f"addr 0x{addr:x}, {beats} beats, size {size}, burst {kind}"
+        wrap_ok = beats in (2, 4, 8, 16) and addr % width == 0
+        if kind == 3 or (kind == 2 and not wrap_ok) or (kind == 0 and beats > 16):
+            self.violate("BURST_TYPE", text)
+        elif size > full_size:
+            self.violate("BURST_SIZE", text)
+        elif kind == 1 and (addr & 4095) // width * width + beats * width > 4096:
+            self.violate("BOUNDARY_4K", text)
+        elif self.full_width and (kind != 1 or size != full_size or addr % self.data_bytes):
+            self.violate("FULL_WIDTH_INCR", text)
+        burst = _Open(payload.get("id", 0), addr, beats, size, self.cycle)
+        queue = table.setdefault(burst.id, deque())
+        queue.append(burst)
+        if self.outstanding is not None and len(queue) > self.outstanding:
+            self.violate("OUTSTANDING", f"{len(queue)} bursts of ID {burst.id} in flight")
+        return burst
+
+    def _write_beat(self, beat: Mapping[str, int]) -> None:
+        burst = self._awaiting_data[0]
+        index = len(burst.data)
+        burst.data.append(beat["data"])
+        everywhere = (1 << self.data_bytes) - 1
+        strobe = beat.get("strb", everywhere)
+        burst.full = burst.full and strobe == everywhere
+        width = 1 << burst.size
+        aligned = burst.addr // width * width + index * width
+        first = max(aligned, burst.addr) % self.data_bytes
+        lanes = (1 << (aligned % self.data_bytes + width)) - (1 << first)
+        if strobe & ~lanes:
+            self.violate("STROBE_LANES", f"beat {index}: strobe 0x{strobe:x}, lanes 0x{lanes:x}")
+        last = index + 1 == burst.beats
+        if bool(beat["last"]) != last:
+            self.violate(
+                "WLAST", f"last {beat['last']} on beat {index} of {burst.beats}, addr 0x{burst.addr:x}"
+            )
+        if last or beat["last"]:
+            burst.data_done = True
+            self._awaiting_data.popleft()
+
+    def _read_channel(self, moved: bool, payload: Mapping[str, int], done: list[Burst]) -> None:
+        if not self._channels["r"].fresh and not moved:
+            return
+        ident = payload.get("id", 0)
+        queue = self._reads.get(ident)
+        if not queue:
+            if self._channels["r"].fresh:
+                self.violate("R_UNREQUESTED", f"data for ID {ident}")
+            return
+        if not moved:
+            return
+        burst = queue[0]
+        self._response(payload["resp"])
+        burst.data.append(payload["data"])
+        burst.resp = max(burst.resp, payload["resp"])
+        last = len(burst.data) == burst.beats
+        if bool(payload["last"]) != last:
+            self.violate(
+                "RLAST", f"last {payload['last']} on beat {len(burst.data) - 1} of {burst.beats}, ID {ident}"
+            )
+        if last or payload["last"]:
+            queue.popleft()
+            done.append(self._finish(burst, False))
+
+    def _response_channel(self, moved: bool, payload: Mapping[str, int], done: list[Burst]) -> None:
+        if not self._channels["b"].fresh and not moved:
+            return
+        ident = payload.get("id", 0)
+        queue = self._writes.get(ident)
+        if not queue or not queue[0].data_done:
+            if self._channels["b"].fresh:
+                self.violate("B_BEFORE_DATA", f"response for ID {ident}")
+            return
+        if moved:
+            burst = queue.popleft()
+            self._response(payload["resp"])
+            burst.resp = payload["resp"]
+            done.append(self._finish(burst, True))
+
+    def _response(self, resp: int) -> None:
+        if resp == EXOKAY:
+            self.violate("RESP_EXOKAY", "response 1")
+
+    def _finish(self, burst: _Open, write: bool) -> Burst:
+        data = b"".join(beat.to_bytes(self.data_bytes, "little") for beat in burst.data)
+        return Burst(
+            write, burst.id, burst.addr, burst.beats, data, burst.resp, burst.full, burst.start, self.cycle
+        )
+
+    @property
+    def open_bursts(self) -> int:
+        """Bursts under way, early write data counted as one."""
+        queues = [*self._reads.values(), *self._writes.values()]
+        return sum(len(queue) for queue in queues) + bool(self._early)
+
+    def end(self) -> None:
+        """End of the test: nothing may be under way."""
+        if self.open_bursts:
+            self.violate("UNFINISHED", f"{self.open_bursts} bursts under way at the end of the test")
+
+
+@dataclass
+class Access:
+    """One completed AXI4-Lite access. data: written, or read; strobe: of a write, 0 for a read."""
+
+    write: bool
+    addr: int
+    data: int
+    strobe: int
+    resp: int
+
+
+class AxiLiteRules(_Bus):
+    """AXI4-Lite: handshakes, and a response only for a complete request."""
+
+    def __init__(self, where: str, report: Report = fail) -> None:
+        super().__init__(where, ("aw", "w", "b", "ar", "r"), report)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._aw: deque[int] = deque()
+        self._w: deque[tuple[int, int]] = deque()
+        self._ar: deque[int] = deque()
+
+    def edge(self, in_reset: bool, samples: Mapping[str, Sample]) -> list[Access]:
+        """Check one rising edge of all channels; returns the accesses that completed at it."""
+        self.cycle += 1
+        moved = {name: self._transfer(name, in_reset, samples) for name in self._channels}
+        if in_reset:
+            self._clear()
+            return []
+        payload: dict[str, Mapping[str, int]] = {name: samples[name][2] for name in samples}  # type: ignore[misc]
+        if moved["aw"]:
+            self._aw.append(payload["aw"]["addr"])
+        if moved["w"]:
+            self._w.append((payload["w"]["data"], payload["w"]["strb"]))
+        if moved["ar"]:
+            self._ar.append(payload["ar"]["addr"])
+        done = []
+        if self._channels["r"].fresh and not self._ar:
+            self.violate("R_UNREQUESTED", "read data without a read address")
+        elif moved["r"] and self._ar:
+            self._response(payload["r"]["resp"])
+            done.append(Access(False, self._ar.popleft(), payload["r"]["data"], 0, payload["r"]["resp"]))
+        if self._channels["b"].fresh and not (self._aw and self._w):
+            self.violate("B_BEFORE_DATA", "response without address and data")
+        elif moved["b"] and self._aw and self._w:
+            self._response(payload["b"]["resp"])
+            done.append(Access(True, self._aw.popleft(), *self._w.popleft(), payload["b"]["resp"]))
+        return done
+
+    def _response(self, resp: int) -> None:
+        if resp == EXOKAY:
+            self.violate("RESP_EXOKAY", "response 1")
+
+    def end(self) -> None:
+        """End of the test: nothing may be under way."""
+        left = len(self._aw) + len(self._w) + len(self._ar)
+        if left:
+            self.violate("UNFINISHED", f"{left} requests without a response at the end of the test")

@@ -1,0 +1,253 @@
+"""The agents prove themselves: what is right passes, what is broken is caught by its name."""
+
+from __future__ import annotations
+
+import os
+
+import cocotb
+import pytest
+from cocotb.triggers import Timer
+from pyuvm import uvm_component
+
+from tb.agents.axi_checks import Access, Violation
+from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from tb.agents.env import BlockEnv, start
+from tb.agents.irq import IrqMonitor
+from tb.agents.pins import Stalls
+from tb.agents.scoreboard import AnalysisSink, Idle, Mismatch, Missing, Scoreboard, Unexpected
+from tb.agents.stream import StreamAgent, StreamPins
+from tb.bench import Bench
+
+BENCH = Bench(
+    toplevel="agents_probe",
+    sources=["tb/hdl/agents_probe.v", "tb/hdl/stream_probe.v", "tb/hdl/axi_lite_probe.v"],
+)
+
+
+def if_x(bug: int, rule: str) -> list[tuple[int, str]]:
+    """A bug that shows as X, on the simulator that has X."""
+    return [(bug, rule)] if os.environ.get("ASSAY_SIM") == "icarus" else []
+
+
+class StreamProbeEnv(BlockEnv):
+    """in --> probe --> out; the scoreboard expects what went in."""
+
+    def __init__(self, name: str, parent: uvm_component, dut, bug: int = 0, stalls: bool = True) -> None:
+        super().__init__(name, parent, dut)
+        dut.bug.value = bug
+        self.violations: list[Violation] = []
+        payload = ("data", "last")
+
+        def stall():
+            return Stalls.pick(self.rng) if stalls else Stalls(self.rng)
+
+        self.source = StreamAgent("source", self, StreamPins(dut, "in", payload), "source", stall())
+        sink_stall = Stalls(self.rng, 0.5) if bug else stall()
+        self.sink = StreamAgent(
+            "sink", self, StreamPins(dut, "out", payload), "sink", sink_stall, self.violations.append
+        )
+        self.scoreboard = Scoreboard("scoreboard", self, model=lambda item: [item])
+
+    def connect_phase(self) -> None:
+        self.source.port.connect(self.scoreboard.stimulus)
+        self.sink.port.connect(self.scoreboard.actual)
+
+    def items(self, count: int):
+        return [(self.rng.getrandbits(16), self.rng.getrandbits(1)) for _ in range(count)]
+
+
+@cocotb.test()
+@cocotb.parametrize(profile=range(4))
+async def stream_delivers_in_order_under_stalls(dut, profile):
+    async with start(StreamProbeEnv, dut) as env:
+        await env.source.send(env.items(300))
+        await env.scoreboard.drained(dut.clk)
+    assert env.scoreboard.compared == 300
+    assert not env.violations
+
+
+@cocotb.test()
+async def stream_runs_at_full_rate_without_stalls(dut):
+    async with start(StreamProbeEnv, dut, stalls=False) as env:
+        before = cocotb.utils.get_sim_time("ns")
+        await env.source.send(env.items(200))
+        assert cocotb.utils.get_sim_time("ns") - before <= 10 * 202
+
+
+@cocotb.test()
+async def stream_survives_reset_in_flight(dut):
+    async with start(StreamProbeEnv, dut) as env:
+        sending = cocotb.start_soon(env.source.send(env.items(200)))
+        for _ in range(5):
+            await env.cycles(env.rng.randint(1, 60))
+            await Timer(env.rng.randint(1, 9), "ns")
+            await env.reset(env.rng.randint(1, 3))
+        await sending
+        await env.scoreboard.drained(dut.clk)
+    assert not env.violations
+
+
+@cocotb.test(expect_error=Mismatch)
+@cocotb.parametrize(bug=[1, 5])
+async def scoreboard_catches_lost_and_repeated_items(dut, bug):
+    async with start(StreamProbeEnv, dut, bug=bug) as env:
+        await env.source.send(env.items(50))
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_catches_what_never_comes(dut):
+    async with start(StreamProbeEnv, dut) as env:
+        await env.source.send(env.items(5))
+        env.scoreboard.expect((1, 1))
+        await env.scoreboard.drained(dut.clk, patience=50)
+
+
+@cocotb.test(expect_error=Unexpected)
+async def scoreboard_catches_what_nobody_expects(dut):
+    async with start(StreamProbeEnv, dut) as env:
+        await env.source.send(env.items(5))
+        await env.scoreboard.drained(dut.clk)
+        env.scoreboard.observe((1, 1))
+
+
+@cocotb.test(expect_error=Idle)
+async def idle_scoreboard_fails(dut):
+    async with start(StreamProbeEnv, dut):
+        pass
+
+
+@cocotb.test()
+@cocotb.parametrize(
+    bug_rule=[(2, "VALID_STABLE"), (3, "PAYLOAD_STABLE"), (4, "VALID_IN_RESET"), *if_x(6, "PAYLOAD_X")]
+)
+async def stream_checker_names_the_rule(dut, bug_rule):
+    bug, rule = bug_rule
+    async with start(StreamProbeEnv, dut, bug=bug) as env:
+        env.sink.port.subscribers.clear()
+        env.source.port.subscribers.clear()
+        env.scoreboard.minimum = 0
+        await env.source.send(env.items(50))
+        await env.cycles(20)
+        await env.reset()
+    assert {violation.rule for violation in env.violations} == {rule}
+
+
+class LiteProbeEnv(BlockEnv):
+    """manager --> registers; the scoreboard expects what a register file in Python answers."""
+
+    def __init__(self, name: str, parent: uvm_component, dut, bug: int = 0) -> None:
+        super().__init__(name, parent, dut)
+        dut.bug.value = bug
+        self.violations: list[Violation] = []
+        pins = AxiLitePins(dut, "s_axi")
+        self.bus = AxiLiteAgent(
+            "bus", self, pins, stalls=Stalls.pick(self.rng), report=self.violations.append
+        )
+        self.irq = IrqMonitor("irq", self, dut, report=self.violations.append)
+        self.scoreboard = Scoreboard("scoreboard", self)
+        self.regs = [0] * 4
+
+    def connect_phase(self) -> None:
+        self.bus.port.connect(self.scoreboard.actual)
+
+    async def access(self) -> None:
+        """One random access: manager and monitor must get the answer that a register file in Python gives."""
+        write, addr = self.rng.getrandbits(1) == 1, self.rng.randrange(5) * 4
+        data, strobe = self.rng.getrandbits(32), self.rng.getrandbits(4)
+        resp = 0 if addr < 16 else 2
+        if write:
+            self.scoreboard.expect(Access(True, addr, data, strobe, resp))
+            if not resp:
+                keep = sum(0xFF << 8 * lane for lane in range(4) if not strobe >> lane & 1)
+                self.regs[addr // 4] = (self.regs[addr // 4] & keep) | (data & ~keep & 0xFFFF_FFFF)
+            assert await self.bus.write(addr, data, strobe) == resp
+        else:
+            value = self.regs[addr // 4] if addr < 16 else 0
+            self.scoreboard.expect(Access(False, addr, value, 0, resp))
+            assert await self.bus.read(addr) == (value, resp)
+
+
+@cocotb.test()
+@cocotb.parametrize(profile=range(4))
+async def axi_lite_reads_what_was_written(dut, profile):
+    async with start(LiteProbeEnv, dut) as env:
+        for _ in range(150):
+            await env.access()
+    assert env.scoreboard.compared == 150
+    assert not env.violations
+
+
+@cocotb.test()
+async def axi_lite_loses_what_reset_cuts_off(dut):
+    async with start(LiteProbeEnv, dut) as env:
+        env.bus.port.subscribers.clear()
+        env.scoreboard.minimum = 0
+        for _ in range(20):
+            writing, reading = cocotb.start_soon(env.bus.write(4, 7)), cocotb.start_soon(env.bus.read(4))
+            await env.cycles(env.rng.randint(1, 8))
+            await env.reset()
+            assert await writing in (None, 0)
+            assert (await reading)[1] in (None, 0)
+        await env.bus.write(4, 7)
+        assert await env.bus.read(4) == (7, 0)
+    assert not env.violations
+
+
+@cocotb.test()
+async def interrupt_is_seen(dut):
+    async with start(LiteProbeEnv, dut) as env:
+        env.bus.port.subscribers.clear()
+        env.scoreboard.minimum = 0
+        seen: list[bool] = []
+        env.irq.port.connect(AnalysisSink("levels", env, seen.append))
+        await env.bus.write(12, 1)
+        await env.irq.wait(10)
+        await env.bus.write(12, 0)
+        await env.irq.wait(10, level=False)
+        await env.cycles(2)
+        assert seen == [True, False]
+        with pytest.raises(TimeoutError):
+            await env.irq.wait(50)
+
+
+@cocotb.test()
+@cocotb.parametrize(
+    bug_rule=[
+        (1, "B_BEFORE_DATA"),
+        (2, "PAYLOAD_STABLE"),
+        (3, "R_UNREQUESTED"),
+        (4, "RESP_EXOKAY"),
+        *if_x(7, "HANDSHAKE_X"),
+    ]
+)
+async def axi_lite_checker_names_the_rule(dut, bug_rule):
+    bug, rule = bug_rule
+    async with start(LiteProbeEnv, dut, bug=bug) as env:
+        env.bus.port.subscribers.clear()
+        env.scoreboard.minimum = 0
+        env.bus.driver.stalls = Stalls(env.rng, 0.5, 6)
+        for i in range(100):
+            await env.bus.write(0, i + 1)
+            await env.bus.read(0)
+        await env.cycles(100)
+        if bug == 7:
+            await env.bus.write(0, 0)
+    assert {violation.rule for violation in env.violations} - {"UNFINISHED"} == {rule}
+
+
+@cocotb.test()
+async def axi_lite_checker_names_a_request_without_answer(dut):
+    async with start(LiteProbeEnv, dut, bug=6) as env:
+        env.scoreboard.minimum = 0
+        cocotb.start_soon(env.bus.read(0))
+        await env.cycles(50)
+    assert [violation.rule for violation in env.violations] == ["UNFINISHED"]
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_ignored_strobes(dut):
+    async with start(LiteProbeEnv, dut, bug=5) as env:
+        env.scoreboard.expect(Access(True, 0, 0x0101_0101, 1, 0))
+        env.scoreboard.expect(Access(False, 0, 1, 0, 0))
+        await env.bus.write(0, 0x0101_0101, 1)
+        await env.bus.read(0)

@@ -1,0 +1,58 @@
+"""What a block's test file says about its simulation, and what the test may ask about it.
+
+    BENCH = Bench(toplevel="npu_requant", params=[{"N": 4}, {"N": 16}])
+
+near the top of tb/<block>/test_<block>.py is all it takes: `make sim BLOCK=<block>` finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Params = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How tb/<block>/test_<block>.py is built. Paths are relative to the repository's root.
+
+    Every set of parameters is built and run on its own.
+    """
+
+    toplevel: str
+    params: Sequence[Params] = ({},)
+    # HDL of the bench itself, after the sources of rtl/npu.f.
+    sources: Sequence[str] = ()
+    # What VPI may read and write on Verilator, as (module, variable), * allowed; everything public costs half
+    # the speed. Default: the top module's ports, parameters and variables. Icarus shows everything.
+    public: Sequence[tuple[str, str]] = ()
+    # What the bench's HDL reads with $value$plusargs, like "+latency=64". The seed is always there, as +seed.
+    plusargs: Sequence[str] = ()
+    # Delays and @ in HDL processes: a bench whose clock lives in Verilog needs it.
+    timing: bool = False
+    # Optimise for long runs (the whole chip) and not for a quick build.
+    fast: bool = False
+    simulators: Sequence[str] = ("verilator", "icarus")
+    # A simulation that takes longer is stopped and has failed. Seconds.
+    timeout: int = 600
+
+    def visible(self) -> Sequence[tuple[str, str]]:
+        return self.public or [(self.toplevel, "*")]
+
+
+def params() -> dict[str, int]:
+    """Inside a simulation: the parameters that this build was made with."""
+    return json.loads(os.environ["ASSAY_PARAMS"])
+
+
+def seed() -> int:
+    """Inside a simulation: the run's seed, the one that `make sim SEED=` takes."""
+    return int(os.environ["COCOTB_RANDOM_SEED"])
+
+
+def simulator() -> str:
+    """Inside a simulation: verilator or icarus."""
+    return os.environ["ASSAY_SIM"]

@@ -1,0 +1,1 @@
+"""Whole-chip bench: networks and programs on the core with its Verilog memory."""

@@ -1,0 +1,153 @@
+"""What the host of the chip does: registers, programs, the memory's log. Handles of tb/hdl/chip_bench.v."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cocotb.triggers import Timer, ValueChange, with_timeout
+
+from models.isa import Cause
+from tb.agents.axi_checks import HDL_RULES
+
+PERIOD_NS = 10
+
+CTRL, STATUS, IRQ_ENABLE, IRQ_STATUS = 0x010, 0x014, 0x018, 0x01C
+PROG_BASE, PROG_LEN, WATCHDOG = 0x020, 0x024, 0x028
+ERR_CAUSE, ERR_ADDR, ERR_ID, ERR_CMD = 0x030, 0x034, 0x038, 0x03C
+COUNTERS = 0x040
+STAMPS = 0x400
+START, STOP = 1, 2
+DONE, ERROR = 1, 2
+
+# In the order of the registers from COUNTERS on.
+COUNTER_NAMES = (
+    "cycles",
+    "array_busy",
+    "pool_busy",
+    "stall_load",
+    "stall_weights",
+    "stall_acc",
+    "stall_out",
+    "load_wait",
+    "store_wait",
+    "read_bytes",
+    "write_bytes",
+    "read_bursts",
+    "write_bursts",
+)
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """The core's error registers; the fields of models.trace.Stop."""
+
+    cause: Cause
+    address: int
+    id: int
+    command: int
+
+
+class HostError(AssertionError):
+    """The core did not do what a host may expect of it."""
+
+
+class Host:
+    """Accesses through tb/hdl/axi_lite_host.v: Python sleeps until each is over."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+
+    async def reset(self, cycles: int = 4) -> None:
+        """Hold reset for some cycles, at any time."""
+        self.dut.rst_n.value = 0
+        await Timer(cycles * PERIOD_NS, "ns")
+        self.dut.rst_n.value = 1
+        await Timer(PERIOD_NS, "ns")
+
+    async def _access(self, write: bool, addr: int, data: int = 0) -> tuple[int, int]:
+        dut = self.dut
+        dut.host_write.value = write
+        dut.host_addr.value = addr
+        dut.host_data.value = data
+        dut.host_request.value = not int(dut.host_reply.value)
+        await with_timeout(ValueChange(dut.host_reply), 100 * PERIOD_NS, "ns")
+        # The answer changes in the same time step as the reply, but perhaps after it.
+        await Timer(1, "ns")
+        return int(dut.host_reply_resp.value), int(dut.host_reply_data.value) if not write else 0
+
+    async def write(self, addr: int, data: int) -> None:
+        """Write a register. Raises HostError unless the answer is OKAY."""
+        resp, _ = await self._access(True, addr, data)
+        if resp:
+            raise HostError(f"write of {data:#x} to register {addr:#05x}: response {resp}")
+
+    async def read(self, addr: int) -> int:
+        """Read a register. Raises HostError unless the answer is OKAY."""
+        resp, data = await self._access(False, addr)
+        if resp:
+            raise HostError(f"read of register {addr:#05x}: response {resp}")
+        return data
+
+    async def start(self, base: int, length: int) -> None:
+        """Start a program. base: bytes; length: commands."""
+        await self.write(IRQ_ENABLE, DONE | ERROR)
+        await self.write(PROG_BASE, base)
+        await self.write(PROG_LEN, length)
+        await self.write(CTRL, START)
+
+    async def finish(self, limit: int = 50_000_000) -> ErrorRecord | None:
+        """Wait for the interrupt, at most `limit` cycles, and clear it. Returns the error record, if any."""
+        if not int(self.dut.irq.value):
+            await with_timeout(ValueChange(self.dut.irq), limit * PERIOD_NS, "ns")
+        status, pending = await self.read(STATUS), await self.read(IRQ_STATUS)
+        await self.write(IRQ_STATUS, pending)
+        if int(self.dut.irq.value):
+            raise HostError("the interrupt stays high after it was cleared")
+        if status not in (2, 4) or pending != status >> 1:
+            raise HostError(f"after the interrupt STATUS is {status:#x} and IRQ_STATUS {pending:#x}")
+        if pending == DONE:
+            return None
+        return ErrorRecord(
+            Cause(await self.read(ERR_CAUSE)),
+            await self.read(ERR_ADDR),
+            await self.read(ERR_ID),
+            await self.read(ERR_CMD),
+        )
+
+    async def run(self, base: int, length: int, limit: int = 50_000_000) -> ErrorRecord | None:
+        """start() and finish()."""
+        await self.start(base, length)
+        return await self.finish(limit)
+
+    async def counters(self) -> dict[str, int]:
+        """All counters by name."""
+        return {name: await self.read(COUNTERS + 4 * i) for i, name in enumerate(COUNTER_NAMES)}
+
+    async def stamps(self, layers: int) -> list[int]:
+        """Cycle at which each of the first `layers` layers was done."""
+        return [await self.read(STAMPS + 4 * layer) for layer in range(layers)]
+
+    async def flush_log(self) -> None:
+        """After this the memory's log files hold every completed burst."""
+        await self._toggle("flush", "flushed")
+
+    async def load_memory(self) -> None:
+        """Read the file of +load= into the memory, from address 0."""
+        await self._toggle("load_req", "load_done")
+
+    async def dump_memory(self) -> None:
+        """Write the memory to the file of +dump=."""
+        await self._toggle("dump_req", "dump_done")
+
+    async def _toggle(self, request: str, done: str) -> None:
+        answer = getattr(self.dut, done)
+        getattr(self.dut, request).value = not int(answer.value)
+        await with_timeout(ValueChange(answer), 100 * PERIOD_NS, "ns")
+
+    def check_bus(self) -> None:
+        """Raise HostError if the core has broken an AXI rule since the start, or left a burst unfinished."""
+        if rule := int(self.dut.axi_rule.value):
+            cycle = int(self.dut.axi_rule_cycle.value)
+            raise HostError(f"the core broke the AXI rule {HDL_RULES[rule]} in cycle {cycle}")
+        if int(self.dut.axi_busy.value):
+            raise HostError("a burst is under way although the core is idle")

@@ -1,0 +1,145 @@
+"""A compiled network and its inputs, handed to a simulation, and what comes back.
+
+The two sides are two processes: the one a person started (`run`), and the simulator (tb/chip/network_sim.py).
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from compiler.network import Compiled
+from tb import build as hdl
+from tb import runner
+from tb.build import Build
+from tb.chip.session import bench
+
+LATENCY = 64  # cycles of the memory, unless a run says otherwise
+POLL = 0.2  # seconds between two looks at the progress
+
+
+@dataclass
+class LayerResult:
+    """A layer over all images: cycles are sums; mismatches counts values of its tensor that differ."""
+
+    name: str
+    op: str
+    macs: int
+    cycles: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    mismatches: int = 0
+
+
+@dataclass
+class Result:
+    """What the simulation measured. outputs: int8 [images, ...] of the network's first output, by the RTL and
+    by the machine, under `outputs.npz` in the run folder. counters: sums over all images."""
+
+    images: int = 0
+    cycles: int = 0
+    bursts: int = 0
+    burst_mismatches: int = 0
+    first_mismatch: str = ""
+    layers: list[LayerResult] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def mismatches(self) -> int:
+        return self.burst_mismatches + sum(layer.mismatches for layer in self.layers)
+
+
+class JobFailed(Exception):
+    """The simulation did not come to its end; the message says why and where its log is."""
+
+
+class Progress:
+    """A bar on a terminal, about ten plain lines elsewhere."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self.total, self.what, self.shown = total, what, 0
+        self.start = time.monotonic()
+        self.bar = tqdm(total=total, unit=what, disable=not sys.stderr.isatty(), leave=False)
+
+    def update(self, done: int) -> None:
+        """`done` of the total are done."""
+        self.bar.update(done - self.bar.n)
+        if self.bar.disable and done * 10 // self.total > self.shown * 10 // self.total:
+            seconds = time.monotonic() - self.start
+            print(f"  {done} of {self.total} {self.what}s, {seconds:.1f} s", flush=True)
+            self.shown = done
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self.bar.close()
+
+
+def run(
+    name: str,
+    compiled: Compiled,
+    inputs: NDArray[np.int8],
+    sim: str,
+    seed: int,
+    *,
+    outstanding: int = 8,
+    waves: bool = False,
+    verbose: bool = False,
+    memory: Mapping[str, int] | None = None,
+) -> tuple[Result, dict[str, NDArray[np.int8]]]:
+    """Build the chip, run one program per input on it, and score everything.
+
+    inputs: int8 [images, ...]. memory: plusargs of tb/hdl/axi_memory.v (latency, jitter, stall).
+    Returns the result and the outputs "rtl" and "machine", int8 [images, ...].
+    Raises JobFailed if the simulation broke off, UserError if it does not build.
+    """
+    config = compiled.config
+    words = 1 << max(compiled.dram.size // config.n - 1, 1).bit_length()
+    parameters = {key.upper(): value for key, value in asdict(config).items()}
+    parameters |= {"OUTSTANDING": outstanding, "MEM_WORDS": words}
+    build = Build(name, bench([parameters], fast=True, timeout=3600), parameters, sim, waves)
+    start = time.monotonic()
+    if hdl.make(build, jobs=2, verbose=verbose):
+        print(f"chip built for {sim} in {time.monotonic() - start:.1f} s", flush=True)
+    folder = build.folder / "run"
+    folder.mkdir(exist_ok=True)
+    for old in ("result.json", "outputs.npz", "progress"):
+        (folder / old).unlink(missing_ok=True)
+    with (folder / "job.pickle").open("wb") as file:
+        pickle.dump((compiled, inputs), file)
+    settings = {"latency": LATENCY, "seed": seed, **(memory or {})}
+    plusargs = [f"+{key}={value}" for key, value in settings.items()]
+    verdict: list[Any] = []
+
+    def simulate() -> None:
+        verdict.append(
+            runner.simulate(build, "tb.chip.network_sim", seed, verbose=verbose, plusargs=plusargs)
+        )
+
+    thread = threading.Thread(target=simulate)
+    progress = Progress(len(inputs), "image")
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL)
+        if (folder / "progress").exists() and (text := (folder / "progress").read_text()):
+            progress.update(int(text))
+    progress.close()
+    if waves and (wave := runner.waveform(build)):
+        print(f"waveform: {wave}")
+    if not verdict or not verdict[0].passed or not (folder / "result.json").exists():
+        problem = verdict and (verdict[0].problem or "; ".join(t.message for t in verdict[0].tests))
+        raise JobFailed(f"{problem or 'no result'}; see {folder / 'run.log'}")
+    raw = json.loads((folder / "result.json").read_text())
+    raw["layers"] = [LayerResult(**layer) for layer in raw["layers"]]
+    with np.load(folder / "outputs.npz") as outputs:
+        return Result(**raw), dict(outputs)

@@ -1,0 +1,107 @@
+"""One chip in one simulation: load a DRAM image, run programs, score each against the reference machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.isa import Config
+from models.machine import Machine
+from models.trace import Trace
+from tb.agents.memory_log import BurstTable, MemoryLog
+from tb.bench import Bench, params
+from tb.chip.host import ErrorRecord, Host
+from tb.chip.score import ProgramScore, apply_writes
+
+SOURCES = tuple(
+    f"tb/hdl/{name}.v" for name in ("axi_memory", "axi_lite_host", "axi_rules", "chip_bench")
+)
+
+# Commands of a program at most: a longer one needs a larger stamp memory to be reported, not to run.
+LIMIT = 50_000_000
+
+
+def bench(parameters: Sequence[dict[str, int]], **options: Any) -> Bench:
+    """A Bench of the whole chip with these parameter sets."""
+    return Bench("chip_bench", parameters, SOURCES, timing=True, **options)
+
+
+def config() -> Config:
+    """Inside a simulation: the core's parameters as the reference machine takes them."""
+    given = {name.lower(): value for name, value in params().items() if name != "OUTSTANDING"}
+    return Config(**{name: value for name, value in given.items() if name != "mem_words"})
+
+
+@dataclass
+class Outcome:
+    """One program: how it ended, what it did, what the machine says it should have done."""
+
+    error: ErrorRecord | None
+    table: BurstTable
+    trace: Trace
+    counters: dict[str, int]
+
+
+class Session:
+    """`await Session.open(dut)`, `await session.load(image)`, `await session.run(base, length)`.
+
+    memory: what the machine makes of DRAM. shadow: what the writes that were seen on the bus make of it.
+    """
+
+    def __init__(self, dut: Any) -> None:
+        self.host = Host(dut)
+        self.config = config()
+        self.log = MemoryLog("axi", self.config.n)
+        self.machine = Machine(self.config)
+        self.memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self.shadow = self.memory.copy()
+
+    @classmethod
+    async def open(cls, dut: Any) -> Session:
+        """Reset the chip; forget what earlier tests of this simulation logged."""
+        session = cls(dut)
+        await session.host.reset()
+        await session.traffic()
+        return session
+
+    async def load(self, image: NDArray[np.uint8]) -> None:
+        """Put `image` (uint8, a multiple of N bytes) into the memory, from address 0."""
+        Path("load.bin").write_bytes(image.tobytes())
+        await self.host.load_memory()
+        self.memory = image.copy()
+        self.shadow = image.copy()
+
+    async def traffic(self) -> BurstTable:
+        """Bursts completed since the last call; checks the AXI rules."""
+        await self.host.flush_log()
+        table = self.log.read()
+        self.host.check_bus()
+        return table
+
+    async def run(self, base: int, length: int, limit: int = LIMIT, counters: bool = True) -> Outcome:
+        """Run one program on the chip and on the machine. Nothing is compared here."""
+        error = await self.host.run(base, length, limit)
+        table = await self.traffic()
+        counts = await self.host.counters() if counters else {}
+        trace = self.machine.run(self.memory, base, length)
+        apply_writes(self.shadow, table)
+        return Outcome(error, table, trace, counts)
+
+
+def check(outcome: Outcome, session: Session) -> ProgramScore:
+    """Assert that a program that should end well did, burst for burst. Returns its score."""
+    assert outcome.error is None, f"the core stopped with {outcome.error}"
+    assert outcome.trace.stop is None, f"the machine stopped with {outcome.trace.stop}"
+    score = ProgramScore()
+    score.compare(outcome.trace, outcome.table)
+    assert not score.mismatches, f"{len(score.mismatches)} mismatches, first:\n{score.mismatches[0]}"
+    assert score.bursts, "no burst was compared"
+    for name, value in outcome.trace.counters().items():
+        assert outcome.counters.get(name, value) == value, f"counter {name}: {outcome.counters[name]}, not {value}"
+    assert np.array_equal(session.shadow, session.memory), "the writes do not add up to the machine's DRAM"
+    return score

@@ -1,0 +1,237 @@
+"""What the benches of conv, post, pool and compute share: commands as bits, descriptors, buffers, back-pressure.
+
+A descriptor is what conv and pool tell post about a tile: 123 bits on `desc_data`, declared here once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from cocotb.triggers import RisingEdge
+from cocotb.types import LogicArray
+from numpy.typing import NDArray
+from pyuvm import uvm_analysis_port, uvm_component
+
+from models.blocks import conv_tiles
+from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
+from tb.agents.pins import Stalls, to_int
+from tb.agents.scoreboard import Scoreboard
+from tb.agents.stream import StreamPins
+from tb.bench import simulator
+
+BUFFER_WORDS = 1 << 16  # of every buffer of these benches: addresses keep all their 16 bits
+Image = NDArray[np.uint8]
+
+
+class ContractError(AssertionError):
+    """A block did in some cycle what its interface forbids, or did not do what it promises."""
+
+
+def lighter(count: int, divisor: int = 10) -> int:
+    """`count` on Verilator; on Icarus, which is slower, a fraction of it (at least 1)."""
+    return count if simulator() == "verilator" else max(1, count // divisor)
+
+
+def wide_config(n: int, log_depth: int = 8) -> Config:
+    """The model's configuration for a block alone: no buffer wraps below 16 bits."""
+    sizes = dict.fromkeys(("act_words", "wgt_words", "out_words", "par_words"), BUFFER_WORDS)
+    return Config(n=n, acc_depth=1 << log_depth, **sizes)
+
+
+def command_bits(command: Command) -> int:
+    """A command as the 512 bits of `cmd_data`."""
+    return int.from_bytes(command.encode(), "little")
+
+
+def image(rng: random.Random, n: int) -> Image:
+    """Random buffer contents, uint8 [65536, n]; runs of 64 words hold one extreme so that sums reach theirs."""
+    data = np.random.default_rng(rng.getrandbits(64))
+    words = data.integers(0, 256, (BUFFER_WORDS, n), dtype=np.uint8)
+    runs = words.reshape(-1, 64, n)
+    kind = data.integers(0, 16, len(runs))
+    runs[kind == 0] = 0x80
+    runs[kind == 1] = 0x7F
+    return words
+
+
+class Desc(NamedTuple):
+    """A tile for post, lowest bits first. Signed fields hold their bit pattern."""
+
+    zero_point: int
+    act_min: int
+    act_max: int
+    mode: int
+    table_en: int
+    table_sel: int
+    bypass: int
+    par_addr: int
+    out_pitch: int
+    out_addr: int
+    pixels: int
+    restart: int
+    bank: int
+    from_pool: int
+    wait: int
+    signal: int
+    stamp: int
+    layer: int
+
+    def pack(self) -> int:
+        """The 123 bits of desc_data."""
+        bits, low = 0, 0
+        for value, width in zip(self, _DESC_WIDTHS, strict=True):
+            bits |= value << low
+            low += width
+        return bits
+
+    @classmethod
+    def unpack(cls, bits: int) -> Desc:
+        """The fields of desc_data."""
+        values = []
+        for width in _DESC_WIDTHS:
+            values.append(bits & ((1 << width) - 1))
+            bits >>= width
+        return cls(*values)
+
+
+_DESC_WIDTHS = (8, 8, 8, 2, 1, 1, 1, 16, 16, 16, 32, 1, 1, 1, 1, 1, 1, 8)
+
+
+def descriptors(command: Compute, bank: int = 0) -> list[Desc]:
+    """The descriptors that a CONV with drain or a POOL gives post, in order; bank: that of the first tile."""
+    if isinstance(command, Conv):
+        tiles = conv_tiles(command)
+    else:
+        assert isinstance(command, Pool)
+        tiles = [(block, 0, command.pixels) for block in range(command.cb)]
+    found = []
+    for number, (group, first, end) in enumerate(tiles):
+        last = number == len(tiles) - 1
+        found.append(
+            Desc(
+                zero_point=command.zero_point & 0xFF,
+                act_min=command.act_min & 0xFF,
+                act_max=command.act_max & 0xFF,
+                mode=command.rounding,
+                table_en=int(command.table_en),
+                table_sel=command.table_sel,
+                bypass=int(command.bypass),
+                par_addr=(command.par_base + PARAM_WORDS * group) % BUFFER_WORDS,
+                out_pitch=command.out_pitch,
+                out_addr=(command.out_base + group) % BUFFER_WORDS,
+                pixels=end - first,
+                restart=int(first == 0),
+                bank=0 if isinstance(command, Pool) else (bank + number) % 2,
+                from_pool=int(isinstance(command, Pool)),
+                wait=int(command.wait_store and number == 0),
+                signal=int(command.signal_store and last),
+                stamp=int(command.stamp and last),
+                layer=command.layer & 0xFF,
+            )
+        )
+    return found
+
+
+def random_post_fields(rng: random.Random) -> dict[str, Any]:
+    """Fields of a CONV or POOL that its unit only passes on to post."""
+    low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
+    return {
+        "out_base": rng.getrandbits(16),
+        "out_pitch": rng.getrandbits(16),
+        "par_base": rng.getrandbits(16),
+        "zero_point": rng.randint(-128, 127),
+        "act_min": low,
+        "act_max": high,
+        "table_en": bool(rng.getrandbits(1)),
+        "table_sel": rng.getrandbits(1),
+        "bypass": bool(rng.getrandbits(1)),
+        "layer": rng.getrandbits(16),
+        "wait_load": bool(rng.getrandbits(1)),
+        "signal_load": bool(rng.getrandbits(1)),
+    }
+
+
+class Worthless:
+    """What a data pin carries while it means nothing: X where the simulator has it, noise elsewhere."""
+
+    def __init__(self, handle: Any) -> None:
+        self._unknown = LogicArray("X" * len(handle)) if simulator() == "icarus" else None
+        self._noise = random.Random(len(handle))
+        self._width = len(handle)
+
+    def __call__(self) -> Any:
+        return self._unknown if self._unknown is not None else self._noise.getrandbits(self._width)
+
+
+class HoldingSink(uvm_component):
+    """Drives ready as the blocks here demand: once high it stays until a transfer, as a queue's does.
+
+    Their valid may wait for another stream's ready, so a ready that comes and goes would break a handshake that
+    no queue breaks.
+    """
+
+    def __init__(self, name: str, parent: uvm_component, pins: StreamPins, stalls: Stalls) -> None:
+        super().__init__(name, parent)
+        self.pins = pins
+        self.stalls = stalls
+
+    async def run_phase(self) -> None:
+        """Draw a new ready after a transfer, in reset, and while it is low."""
+        pins, ready = self.pins, False
+        pins.ready.value = 0  # type: ignore[union-attr]
+        while True:
+            await pins.edge
+            if not ready or to_int(pins.valid) != 0 or to_int(pins.rst_n) != 1:
+                ready = not self.stalls()
+                pins.ready.value = ready  # type: ignore[union-attr]
+
+
+class BufferPort(uvm_component):
+    """The buffer behind `<prefix>_en/_addr/_data`: data one cycle after the enable. Publishes addresses.
+
+    words: uint8 [65536, n]. Without an enable the data become worthless in the next cycle; with `idle` given they
+    stay until that pin says that another unit may read, as for pool.
+    """
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, words: Image, idle: Any = None) -> None:
+        super().__init__(name, parent)
+        self.words = words
+        self.enable = getattr(dut, f"{name}_en")
+        self.addr = getattr(dut, f"{name}_addr")
+        self.data = getattr(dut, f"{name}_data")
+        self.idle = idle
+        self.rst_n = dut.rst_n
+        self.edge = RisingEdge(dut.clk)
+        self.port = uvm_analysis_port("port", self)
+
+    async def run_phase(self) -> None:
+        """Answer at every rising edge."""
+        worthless = Worthless(self.data)
+        served = True
+        while True:
+            await self.edge
+            if to_int(self.rst_n) == 1 and to_int(self.enable):
+                address = to_int(self.addr)
+                if address is None:
+                    raise ContractError(f"{self.get_full_name()}: X on the address of a read")
+                self.data.value = int.from_bytes(self.words[address].tobytes(), "little")
+                self.port.write(address)
+                served = True
+            elif served and (self.idle is None or to_int(self.idle) != 0):
+                self.data.value = worthless()
+                served = False
+
+
+def spoil(scoreboard: Scoreboard, change: Callable[[Any], Any], number: int = 3) -> None:
+    """Twin tests: let the scoreboard expect something else than the model's item of that number."""
+    honest, count = scoreboard.expect, itertools.count()
+    scoreboard.expect = lambda item: honest(change(item) if next(count) == number else item)  # type: ignore
+
+
+def rows(values: NDArray) -> Iterable[bytes]:
+    """Each row of a two-dimensional array as little-endian bytes."""
+    return (row.tobytes() for row in np.ascontiguousarray(values))

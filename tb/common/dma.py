@@ -1,0 +1,319 @@
+"""What the benches of load and store share: token queues, rules that always hold, and the environment.
+
+An engine is scored on four lists, each in order: the starts of its commands with the tokens they took, its
+bursts, its events (buffer words, tokens, stamps) and its error. The model (models/blocks.py) fills all four when
+a command starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_component
+
+from models.blocks import window_bursts
+from models.isa import COMMAND_BYTES, Window, decode
+from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
+from tb.agents.axi_checks import Violation, fail
+from tb.agents.burst import DECERR, OKAY, SLVERR, Burst
+from tb.agents.env import BlockEnv
+from tb.agents.pins import Stalls, to_int
+from tb.agents.scoreboard import Scoreboard
+from tb.agents.stream import StreamAgent, StreamMonitor, StreamPins
+from tb.bench import params, seed
+from tb.common.commands import Noise, SPACE, pack, wide_config
+
+
+class EngineError(AssertionError):
+    """An engine broke a rule that holds in every cycle."""
+
+
+def value_of(handle: Any) -> int:
+    """Unsigned value of a pin. Raises EngineError for X."""
+    value = to_int(handle)
+    if value is None:
+        raise EngineError(f"{handle._path} is X")
+    return value
+
+
+class TokenQueue(uvm_component):
+    """An npu_tokens at an engine's pins: valid (source) or ready (sink), once high, stays until a transfer.
+
+    credits: tokens, or places, that are left; None: no limit.
+    """
+
+    def __init__(
+        self, name: str, parent: uvm_component, dut: Any, prefix: str, source: bool, stalls: Stalls
+    ) -> None:
+        super().__init__(name, parent)
+        self.pins = StreamPins(dut, prefix, ())
+        self.mine, self.other = self.pins.valid, self.pins.ready
+        if not source:
+            self.mine, self.other = self.other, self.mine
+        self.stalls = stalls
+        self.credits: int | None = None
+        # A halted engine takes its token back; nobody counts tokens then.
+        self.halted = False
+        self.monitor = StreamMonitor("monitor", self, self.pins, self._report)
+
+    def _report(self, violation: Violation) -> None:
+        if not (self.halted and violation.rule == "VALID_STABLE"):
+            fail(violation)
+
+    def flush(self) -> None:
+        """Reset."""
+        self.halted = False
+
+    async def run_phase(self) -> None:
+        """Offer, hold, and count transfers."""
+        offered = False
+        while True:
+            in_reset = to_int(self.pins.rst_n) != 1
+            offered = not in_reset and (offered or (self.credits != 0 and not self.stalls()))
+            self.mine.value = offered
+            await self.pins.edge
+            if offered and to_int(self.other) == 1 and to_int(self.pins.rst_n) == 1:
+                offered = False
+                if self.credits is not None:
+                    self.credits -= 1
+
+
+class Prefix(Scoreboard):
+    """A scoreboard for work that may be cut short: after stop(), what is missing stays missing."""
+
+    def stop(self) -> None:
+        """What has not come by now need not come. What comes from now on is unexpected."""
+        self._expected.clear()
+
+
+class Start(NamedTuple):
+    """A command taken: its number, and which tokens went with it."""
+
+    number: int | None
+    tokens: tuple[int, ...]
+
+
+class Failure(NamedTuple):
+    """What an engine reports of a failed burst."""
+
+    decerr: int
+    addr: int
+    command: int
+
+
+class EngineMonitor(uvm_component):
+    """Every rising edge: publishes starts, events and errors of an engine, checks quiet, idle and halt, and
+    raises halt in the cycle after an error as npu_control does.
+
+    waits, signals: token prefixes in the order of wait and signal bits. channel: ar or aw.
+    """
+
+    def __init__(self, name: str, parent: DmaEnv, channel: str) -> None:
+        super().__init__(name, parent)
+        self.env, self.dut, dut = parent, parent.dut, parent.dut
+        self.valid, self.ready = getattr(dut, f"{channel}_valid"), getattr(dut, f"{channel}_ready")
+        self.waits = [queue.pins for queue in parent.waits.values()]
+        self.signals = {name: queue.pins for name, queue in parent.signals.items()}
+        self.address = getattr(dut, f"{channel}_addr")
+        self.flush()
+
+    def flush(self) -> None:
+        """Reset: nothing is under way, halt is low."""
+        self.allowed = 0  # bursts of the commands started so far that were not shown yet
+        self.under_way = 0
+        self.most = 0  # under way at once, at any time
+        self.waiting = False
+        self.was_halted = False
+        self.dut.halt.value = 0
+
+    def halt(self) -> None:
+        """High from here on, until reset."""
+        self.dut.halt.value = 1
+        for queue in self.env.signals.values():
+            queue.halted = True
+
+    def rule(self, holds: object, text: str) -> None:
+        """Raise EngineError unless the rule holds."""
+        if not holds:
+            raise EngineError(text)
+
+    async def run_phase(self) -> None:
+        """Sample every rising edge."""
+        edge = RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            if to_int(self.dut.rst_n) == 1:
+                self.sample()
+
+    def sample(self) -> None:
+        """One edge outside reset."""
+        dut, env, halted = self.dut, self.env, value_of(self.dut.halt)
+        self.rule(halted or not (value_of(dut.idle) and env.events.pending), "idle with work left to do")
+        tokens = tuple(value_of(pins.valid) & value_of(pins.ready) for pins in self.waits)
+        started = value_of(dut.cmd_valid) & value_of(dut.cmd_ready)
+        if started or any(tokens):
+            self.rule(not halted, "a command or token was taken while halted")
+            data = value_of(dut.cmd_data)
+            if started:
+                self.allowed += env.started(data)
+            env.starts.observe(Start(data >> (8 * COMMAND_BYTES) if started else None, tokens))
+        self.sample_bus(halted)
+        env.sample_events()
+        given = [name for name, pins in self.signals.items() if value_of(pins.valid)]
+        stamped = value_of(dut.stamp_valid)
+        self.rule(not (halted and (given or stamped)), "a token or stamp was given while halted")
+        for name in given:
+            if value_of(self.signals[name].ready):
+                env.events.observe(("token", name))
+        if stamped:
+            env.events.observe(("stamp", value_of(dut.stamp_layer)))
+        if value_of(dut.err_valid):
+            env.errors.observe(
+                Failure(value_of(dut.err_decerr), value_of(dut.err_addr), value_of(dut.err_cmd))
+            )
+            self.halt()
+        missing = any(queue.credits == 0 for queue in env.waits.values())
+        self.rule(missing or not value_of(dut.stat_wait) or not started, "stat_wait while a command starts")
+
+    def sample_bus(self, halted: int) -> None:
+        """quiet is exact, and an address is shown only for a started command and not after halt."""
+        valid = value_of(self.valid)
+        if valid and not self.waiting:
+            self.rule(self.allowed > 0, f"address 0x{value_of(self.address):x} belongs to no command")
+            self.rule(not self.was_halted, f"a new burst, address 0x{value_of(self.address):x}, after halt")
+            self.allowed -= 1
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        self.waiting = bool(valid and not value_of(self.ready))
+        self.rule(
+            value_of(self.dut.quiet) == (self.under_way == 0),
+            f"quiet is {value_of(self.dut.quiet)} with {self.under_way} bursts under way",
+        )
+        self.under_way -= self.env.burst_ends()
+        self.was_halted = bool(halted)
+
+
+class DmaEnv(BlockEnv):
+    """cmd and token queues --> engine --> AXI memory in Python. Base of LoadEnv and StoreEnv."""
+
+    kind: type[Window]
+    wait_pins: tuple[str, ...]
+    signal_pins: tuple[str, ...]
+    directions: str
+
+    def __init__(
+        self,
+        name: str,
+        parent: uvm_component,
+        dut: Any,
+        timing: MemoryTiming | None = None,
+        stalls: bool = True,
+        credits: int | None = None,
+    ) -> None:
+        super().__init__(name, parent, dut)
+        build = params()
+        self.config = wide_config(build["N"], build["MAX_BURST"])
+        self.outstanding = 1 << build["LOG_OUTSTANDING"]
+        self.noise = Noise(seed())
+
+        def stall() -> Stalls:
+            return Stalls.pick(self.rng) if stalls else Stalls(self.rng)
+
+        self.cmd = StreamAgent("cmd", self, StreamPins(dut, "cmd"), "source", stall())
+        self.waits = {n: TokenQueue(n, self, dut, n, True, stall()) for n in self.wait_pins}
+        self.signals = {n: TokenQueue(n, self, dut, n, False, stall()) for n in self.signal_pins}
+        for queue in (*self.waits.values(), *self.signals.values()):
+            queue.credits = credits
+        self.memory = AxiMemoryAgent(
+            "memory",
+            self,
+            Axi4Pins(dut, "", self.directions),
+            cast(np.ndarray, self.noise),
+            self.rng,
+            timing or MemoryTiming.pick(self.rng),
+            self.outstanding,
+        )
+        self.starts = Prefix("starts", self)
+        self.bursts = Prefix("bursts", self)
+        self.events = Prefix("events", self)
+        self.errors = Scoreboard("errors", self, minimum=0)
+        self.watch = EngineMonitor("watch", self, "ar" if self.directions == "r" else "aw")
+        self.number = 0
+        self.flush()
+
+    def connect_phase(self) -> None:
+        """The memory's monitor sees every burst."""
+        self.memory.port.connect(self.bursts.actual)
+
+    def flush(self) -> None:
+        """Reset."""
+        self.predicted = len(self.memory.bursts)  # index of the next burst, for faults
+        self.failed = False
+
+    def started(self, cmd_data: int) -> int:
+        """The model: what this command must bring. Returns its number of bursts."""
+        raw = (cmd_data & ((1 << 8 * COMMAND_BYTES) - 1)).to_bytes(COMMAND_BYTES, "little")
+        number = cmd_data >> (8 * COMMAND_BYTES)
+        command = cast(Window, decode(raw, self.config))
+        self.starts.expect(Start(number, tuple(int(getattr(command, name)) for name in self.wait_pins)))
+        addresses, beats = window_bursts(command, self.config)
+        where = [(a % SPACE, b) for a, b in zip(addresses.tolist(), beats.tolist(), strict=True)]
+        self.predict(command, number, where)
+        return len(where)
+
+    def predict(self, command: Window, number: int, where: list[tuple[int, int]]) -> None:
+        """Fill the scoreboards with a command's bursts (address, beats) and events."""
+        raise NotImplementedError
+
+    def expect_burst(self, address: int, beats: int, data: bytes, number: int) -> int:
+        """Expect a burst, and the error if a fault is planned for it. Returns its response."""
+        resp, size = OKAY, beats * self.config.n
+        write = self.directions == "w"
+        for fault in self.memory.faults:
+            if fault.hits(write, self.predicted, address, size) and (fault.beat or 0) < beats:
+                resp = fault.resp
+        self.predicted += 1
+        self.bursts.expect(Burst(write, 0, address, beats, data, resp))
+        if resp in (SLVERR, DECERR) and not self.failed:
+            self.failed = True
+            self.errors.expect(Failure(int(resp == DECERR), address, number))
+        return resp
+
+    def sample_events(self) -> None:
+        """Publish this edge's events other than tokens and stamps."""
+        raise NotImplementedError
+
+    def burst_ends(self) -> int:
+        """Whether a burst ends at this edge."""
+        raise NotImplementedError
+
+    async def run(self, commands: Iterable[Window]) -> None:
+        """Send commands, numbered; returns when the last was taken."""
+        items = []
+        for command in commands:
+            items.append(pack(command, self.number))
+            self.number = (self.number + 1) % 65536
+        await self.cmd.send(items)
+
+    async def drained(self) -> None:
+        """Wait until all that is expected was seen and the engine says that it is idle."""
+        for scoreboard in (self.starts, self.bursts, self.events, self.errors):
+            await scoreboard.drained(self.dut.clk, 20000)
+        await self.cycles(2)
+        if not value_of(self.dut.idle):
+            raise EngineError("not idle with nothing left to do")
+
+    async def halted(self) -> None:
+        """Wait, after halt, until quiet; what is missing then stays missing."""
+        for _ in range(20000):
+            await self.cycles(1)
+            if value_of(self.dut.halt) and value_of(self.dut.quiet):
+                break
+        else:
+            raise EngineError("never quiet after halt")
+        await self.cycles(50)
+        for scoreboard in (self.starts, self.bursts, self.events):
+            scoreboard.stop()

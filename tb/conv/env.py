@@ -1,0 +1,340 @@
+"""The conv bench: commands in, buffers beside, a stand-in for post behind, and a watch on every cycle.
+
+    cmd --> DUT --> desc, accumulators --> PostSide
+             | act, wgt (BufferPort)
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from typing import Any, NamedTuple
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+from numpy.typing import NDArray
+from pyuvm import uvm_analysis_port, uvm_component
+
+from models.blocks import conv_reads, conv_sums, conv_tiles, weight_reads
+from models.isa import Config, Conv, parse
+from tb.agents.env import BlockEnv
+from tb.agents.pins import Stalls, to_int
+from tb.agents.scoreboard import AnalysisSink, Scoreboard
+from tb.agents.stream import StreamAgent, StreamPins
+from tb.bench import params
+from tb.common.compute import (
+    BufferPort,
+    ContractError,
+    Desc,
+    HoldingSink,
+    Image,
+    command_bits,
+    descriptors,
+    image,
+    lighter,
+    rows,
+    wide_config,
+)
+
+# Cycles from the read of a tile's last word to its bank_full (npu_conv.v: "Time of a word", and the flag).
+FULL_AFTER = 4
+# Cycles from a command's acceptance to the first word it may read.
+START_AFTER = 2
+
+
+class Read(NamedTuple):
+    """An activation word, and the transfers that must fall into the same cycle."""
+
+    addr: int
+    desc: int
+    token: int
+
+
+class Sum(NamedTuple):
+    """One pixel as drained: n int32 accumulators as bytes."""
+
+    bank: int
+    pixel: int
+    data: bytes
+
+
+class Word(NamedTuple):
+    """An activation word that is due: where it stands in the loops."""
+
+    pass_starts: bool
+    tile_starts: bool
+    tile_ends: bool
+    drains: bool
+    bank: int
+    token: bool
+    earliest: int
+
+
+class PostSide(uvm_component):
+    """Drains the banks in the order of the descriptors, one pixel a cycle at best, and releases them."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int, stalls: Stalls):
+        super().__init__(name, parent)
+        self.dut = dut
+        self.rng = rng
+        self.delay = delay
+        self.stalls = stalls
+        self.tiles: deque[Desc] = deque()
+
+    def flush(self) -> None:
+        """Reset: nothing is left to drain."""
+        self.tiles.clear()
+
+    async def run_phase(self) -> None:
+        """Pins that mean nothing carry noise."""
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        pixel, wait = 0, self.rng.randint(0, self.delay)
+        dut.drain_en.value = dut.drain_release.value = 0
+        width = len(dut.drain_pixel)
+        while True:
+            await edge
+            go = False
+            if self.tiles and to_int(dut.rst_n) == 1 and (to_int(dut.bank_full) or 0) >> self.tiles[0].bank & 1:
+                if wait:
+                    wait -= 1
+                else:
+                    go = not self.stalls()
+            if not self.tiles:
+                pixel = 0
+            last = go and pixel == self.tiles[0].pixels - 1
+            dut.drain_en.value = go
+            dut.drain_release.value = last
+            dut.drain_bank.value = self.tiles[0].bank if go else self.rng.getrandbits(1)
+            dut.drain_pixel.value = pixel if go else self.rng.getrandbits(width)
+            pixel += go
+            if last:
+                self.tiles.popleft()
+                pixel, wait = 0, self.rng.randint(0, self.delay)
+
+
+class ConvWatch(uvm_component):
+    """Samples every pin once a cycle; knows from the accepted commands what must happen, and when.
+
+    A word must be read exactly in the cycles in which nothing holds it back: weights of its pass not there,
+    accumulator bank in use, descriptor not taken, token not taken. Publishes Read on `reads` and Sum on `sums`, and
+    calls `accepted(command)` for a command.
+    """
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, config: Config) -> None:
+        super().__init__(name, parent)
+        self.dut = dut
+        self.n = config.n
+        self.config = config
+        self.reads = uvm_analysis_port("reads", self)
+        self.sums = uvm_analysis_port("sums", self)
+        self.accepted: Any = None
+        self.cycle = 0
+        self.words: deque[Word] = deque()
+        self.causes: Counter[str] = Counter()  # cycles lost, by cause
+        self.fed = 0  # words read
+        self.flush()
+
+    def flush(self) -> None:
+        """Reset: as at the start."""
+        self.words.clear()
+        self.bank = 0
+        self.used = [False, False]
+        self.passes = 0  # started
+        self.weights = 0  # words read for them
+        self.full = 0
+        self.filling: deque[tuple[int, int]] = deque()
+        self.drained: tuple[int, int] | None = None
+        self.reset_edges = 0
+
+    def check(self, good: bool, what: str) -> None:
+        if not good:
+            raise ContractError(f"{self.get_full_name()}: cycle {self.cycle}: {what}")
+
+    def add(self, command: Conv, addresses: NDArray[np.int64]) -> None:
+        """The words of an accepted command are due."""
+        passes = addresses.shape[1]
+        for group, first, end in conv_tiles(command):
+            for tap in range(passes):
+                for pixel in range(first, end):
+                    start, final = pixel == first, pixel == end - 1 and tap == passes - 1
+                    ends = final and end == command.pixels and group == command.groups - 1
+                    self.words.append(
+                        Word(
+                            pass_starts=start,
+                            tile_starts=start and tap == 0,
+                            tile_ends=final,
+                            drains=command.drain,
+                            bank=self.bank,
+                            token=ends and command.signal_load,
+                            earliest=self.cycle + START_AFTER,
+                        )
+                    )
+            self.bank ^= command.drain
+
+    def held_by(self, word: Word) -> set[str]:
+        """What holds this word back in this cycle."""
+        dut, causes = self.dut, set()
+        if word.pass_starts and self.weights < self.n * (self.passes + 1):
+            causes.add("weights")
+        if word.tile_starts and self.used[word.bank]:
+            causes.add("bank")
+        if word.tile_starts and word.drains and not to_int(dut.desc_ready):
+            causes.add("desc")
+        if word.token and not to_int(dut.sig_load_ready):
+            causes.add("token")
+        return causes
+
+    async def run_phase(self) -> None:
+        """One turn a cycle."""
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            self.cycle += 1
+            if to_int(dut.rst_n) != 1:
+                if self.reset_edges:
+                    quiet = [to_int(pin) for pin in (dut.act_en, dut.wgt_en, dut.bank_full)]
+                    self.check(quiet == [0, 0, 0] and to_int(dut.idle) == 1, f"not quiet in reset: {quiet}")
+                self.reset_edges += 1
+                continue
+            self.reset_edges = 0
+            self._activation()
+            self._weights()
+            self._banks()
+            if to_int(dut.cmd_valid) and to_int(dut.cmd_ready):
+                self.accepted(parse(to_int(dut.cmd_data).to_bytes(64, "little")))
+
+    def _activation(self) -> None:
+        dut = self.dut
+        en, idle = to_int(dut.act_en), to_int(dut.idle)
+        weights, acc = to_int(dut.stat_weights), to_int(dut.stat_acc)
+        self.check(idle == (not self.words), f"idle is {idle} with {len(self.words)} words due")
+        due = bool(self.words) and self.cycle >= self.words[0].earliest
+        causes = self.held_by(self.words[0]) if due else set()
+        self.check(en == (due and not causes), f"act_en is {en}, due {due}, held back by {causes or 'nothing'}")
+        full = bool(causes & {"bank", "desc"})
+        starved = "weights" in causes and not full
+        self.check((weights, acc) == (starved, full), f"stat_weights {weights}, stat_acc {acc} for {causes}")
+        self.causes.update(causes)
+        if not en:
+            return
+        word = self.words.popleft()
+        desc = int(bool(to_int(dut.desc_valid) and to_int(dut.desc_ready)))
+        token = int(bool(to_int(dut.sig_load_valid) and to_int(dut.sig_load_ready)))
+        self.fed += 1
+        self.passes += word.pass_starts
+        if word.tile_starts and word.drains:
+            self.used[word.bank] = True
+        if word.tile_ends and word.drains:
+            self.filling.append((self.cycle + FULL_AFTER, word.bank))
+        self.reads.write(Read(to_int(dut.act_addr), desc, token))
+
+    def _weights(self) -> None:
+        if to_int(self.dut.wgt_en):
+            self.weights += 1
+            self.check(
+                self.weights <= self.n * (self.passes + 1), "weights overwrite the block that waits for its pass"
+            )
+
+    def _banks(self) -> None:
+        dut = self.dut
+        while self.filling and self.filling[0][0] == self.cycle:
+            self.full |= 1 << self.filling.popleft()[1]
+        full = to_int(dut.bank_full)
+        self.check(full == self.full, f"bank_full is {full}, expected {self.full}")
+        if self.drained is not None:
+            data = to_int(dut.drain_data)
+            self.check(data is not None, f"X in the sums of bank and pixel {self.drained}")
+            self.sums.write(Sum(*self.drained, data.to_bytes(4 * self.n, "little")))  # type: ignore[union-attr]
+        self.drained = None
+        if to_int(dut.drain_en):
+            bank = to_int(dut.drain_bank)
+            self.drained = (bank, to_int(dut.drain_pixel))  # type: ignore[assignment]
+            if to_int(dut.drain_release):
+                self.used[bank] = False  # type: ignore[index]
+                self.full &= ~(1 << bank)  # type: ignore[operator]
+
+
+class ConvEnv(BlockEnv):
+    """pressure: "none" (everything is taken, post drains at once), "random", or "heavy" (every stall is seen).
+
+    salt: tells runs of one seed apart.
+    """
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, pressure: str = "random", salt: int = 0):
+        super().__init__(name, parent, dut)
+        self.rng.seed(f"{cocotb.RANDOM_SEED} {salt}")
+        self.config = wide_config(params()["N"], params()["LOG_DEPTH"])
+        n, rng = self.config.n, self.rng
+        self.act_words: Image = image(rng, n)
+        self.wgt_words: Image = image(rng, n)
+        self.words = lighter(800, 3)  # of one random command, about
+        self.left: NDArray[np.int32] | None = None  # sums of a CONV without drain
+
+        def stalls() -> Stalls:
+            heavy = Stalls(rng, 0.8, 10)
+            return {"none": Stalls(rng), "random": Stalls.pick(rng), "heavy": heavy}[pressure]
+
+        self.cmd = StreamAgent("cmd", self, StreamPins(dut, "cmd"), "source", stalls())
+        self.act = BufferPort("act", self, dut, self.act_words)
+        self.wgt = BufferPort("wgt", self, dut, self.wgt_words)
+        desc, sig = StreamPins(dut, "desc"), StreamPins(dut, "sig_load", ())
+        self.desc, self.desc_sink = StreamAgent("desc", self, desc), HoldingSink("desc_sink", self, desc, stalls())
+        self.sig, self.sig_sink = StreamAgent("sig", self, sig), HoldingSink("sig_sink", self, sig, stalls())
+        delay = {"none": 0, "random": rng.choice((0, 30, 300)), "heavy": 100}[pressure]
+        self.post = PostSide("post", self, dut, rng, delay, stalls())
+        self.watch = ConvWatch("watch", self, dut, self.config)
+        self.reads = Scoreboard("reads", self)
+        self.weights = Scoreboard("weights", self)
+        self.descs = Scoreboard("descs", self)
+        self.sums = Scoreboard("sums", self)
+
+    def connect_phase(self) -> None:
+        self.watch.accepted = self.predict
+        self.watch.reads.connect(self.reads.actual)
+        self.watch.sums.connect(self.sums.actual)
+        self.wgt.port.connect(self.weights.actual)
+        self.desc.port.connect(AnalysisSink("desc_in", self, self.described))
+
+    def flush(self) -> None:
+        """Reset: sums in the banks are lost."""
+        self.left = None
+
+    def described(self, bits: int) -> None:
+        """A descriptor was taken: to its scoreboard and to the stand-in for post."""
+        desc = Desc.unpack(bits)
+        self.descs.observe(desc)
+        self.post.tiles.append(desc)
+
+    def predict(self, command: Conv) -> None:
+        """Everything that an accepted command must cause."""
+        config, watch, bank = self.config, self.watch, self.watch.bank
+        addresses = conv_reads(command, config)
+        watch.add(command, addresses)
+        weights = weight_reads(command, config).reshape(command.groups, -1)
+        found = descriptors(command, bank) if command.drain else []
+        tiles = conv_tiles(command)
+        for number, (group, first, end) in enumerate(tiles):
+            cut = addresses[first:end].T.reshape(-1).tolist()
+            for k, addr in enumerate(cut):
+                token = command.signal_load and number == len(tiles) - 1 and k == len(cut) - 1
+                self.reads.expect(Read(addr, int(command.drain and k == 0), int(token)))
+            for addr in weights[group].tolist():
+                self.weights.expect(addr)
+        for desc in found:
+            self.descs.expect(desc)
+        sums = conv_sums(command, config, self.act_words, self.wgt_words)
+        if not command.clear:
+            assert self.left is not None, "the stimulus adds to sums that nothing has left"
+            sums = (sums.astype(np.int64) + self.left).astype(np.int32)
+        self.left = None if command.drain else sums
+        if command.drain:
+            for desc, (group, first, end) in zip(found, tiles, strict=True):
+                for pixel, data in enumerate(rows(sums[group, first:end])):
+                    self.sums.expect(Sum(desc.bank, pixel, data))
+
+    async def run(self, commands: list[Conv]) -> None:
+        """Send commands and wait for all they cause."""
+        await self.cmd.send(map(command_bits, commands))
+        for scoreboard in (self.reads, self.sums):
+            await scoreboard.drained(self.dut.clk, patience=5000)

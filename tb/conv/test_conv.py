@@ -1,0 +1,135 @@
+"""conv: sums, addresses, descriptors and tokens against the models; every cycle accounted for (env.py)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cocotb
+
+from tb.agents.env import start
+from tb.agents.scoreboard import Idle, Mismatch, Missing
+from tb.bench import Bench
+from tb.common.compute import ContractError, command_bits, lighter, spoil
+from tb.conv.commands import random_conv, random_convs
+from tb.conv.env import ConvEnv
+
+BENCH = Bench(toplevel="npu_conv", params=[{"N": 4, "LOG_DEPTH": 3}, {"N": 16, "LOG_DEPTH": 8}])
+
+
+@cocotb.test()
+@cocotb.parametrize(pressure=["none", "random"], salt=range(2))
+async def conv_matches_model_on_random_commands(dut, pressure, salt):
+    async with start(ConvEnv, dut, pressure=pressure, salt=salt) as env:
+        await env.run(random_convs(env.rng, env.config, lighter(16, 2), env.words))
+
+
+@cocotb.test()
+async def conv_stalls_for_every_cause_and_loses_nothing(dut):
+    async with start(ConvEnv, dut, pressure="heavy") as env:
+        await env.run(random_convs(env.rng, env.config, lighter(16, 2), env.words // 4))
+        # Commands of one word: descriptor and token must be taken in the same cycle.
+        one = {"kw": 1, "kh": 1, "cb": 1, "groups": 1, "out_w": 1, "out_h": 1}
+        await env.run([random_conv(env.rng, env.config, 1, **one, signal_load=True) for _ in range(12)])
+    assert set(env.watch.causes) == {"weights", "bank", "desc", "token"}, env.watch.causes
+
+
+def long_passes(env, count):
+    """Commands whose passes all have at least n pixels and whose tiles have passes enough to hide a drain."""
+    n, depth = env.config.n, env.config.acc_depth
+    commands = []
+    for _ in range(count):
+        tile = env.rng.randint(max(n, 8), min(depth, 40))
+        shape = {"out_w": tile, "out_h": env.rng.randint(1, 3), "tile": tile}
+        taps = {"kw": env.rng.randint(2, 3), "kh": env.rng.randint(1, 2), "cb": env.rng.randint(1, 2)}
+        commands.append(random_conv(env.rng, env.config, 1 << 20, **shape, **taps, signal_load=True))
+    return commands
+
+
+async def words_without_bubble(env, commands):
+    """Run the commands; words fed must lie in as many cycles, from the first to the last."""
+    sending = cocotb.start_soon(env.run(commands))
+    while not env.watch.fed:
+        await env.cycles(1)
+    before, fed = env.watch.cycle, env.watch.fed
+    expected = sum(c.pixels * c.groups * c.kw * c.kh * c.cb for c in commands)
+    while env.watch.fed < expected:
+        await env.cycles(1)
+    cycles, words = env.watch.cycle - before, env.watch.fed - fed
+    await sending
+    if cycles != words:
+        raise ContractError(f"{words} words took {cycles} cycles: {dict(env.watch.causes)}")
+
+
+@cocotb.test()
+async def conv_has_no_bubble_between_passes_tiles_and_commands(dut):
+    async with start(ConvEnv, dut, pressure="none") as env:
+        await words_without_bubble(env, long_passes(env, lighter(12, 3)))
+
+
+@cocotb.test(expect_error=ContractError)
+async def bubble_is_noticed(dut):
+    async with start(ConvEnv, dut, pressure="none") as env:
+        env.post.delay = 400
+        await words_without_bubble(env, long_passes(env, 4))
+
+
+@cocotb.test()
+async def conv_works_after_reset_in_flight(dut):
+    async with start(ConvEnv, dut) as env:
+        for _ in range(lighter(8, 2)):
+            commands = [random_conv(env.rng, env.config, env.words // 4) for _ in range(2)]
+            sending = cocotb.start_soon(env.cmd.send(map(command_bits, commands)))
+            await env.cycles(env.rng.randint(5, env.words // 2))
+            await env.reset(env.rng.choice((0, 0, 1, 3)))
+            await sending
+            await env.reset(env.rng.choice((0, 3)))
+        await env.run(random_convs(env.rng, env.config, lighter(6, 2), env.words // 4))
+
+
+@cocotb.test(expect_error=Mismatch)
+@cocotb.parametrize(
+    spoilt=[
+        ("reads", lambda read: read._replace(addr=read.addr ^ 1)),
+        ("reads", lambda read: read._replace(token=1 - read.token)),
+        ("reads", lambda read: read._replace(desc=1 - read.desc)),
+        ("weights", lambda addr: addr + 1),
+        ("descs", lambda desc: desc._replace(restart=1 - desc.restart)),
+        ("sums", lambda item: item._replace(bank=1 - item.bank)),
+        ("sums", lambda item: item._replace(data=bytes([item.data[0] ^ 1]) + item.data[1:])),
+    ]
+)
+async def scoreboards_catch_a_wrong_item(dut, spoilt):
+    name, change = spoilt
+    async with start(ConvEnv, dut) as env:
+        spoil(getattr(env, name), change)
+        await env.run(random_convs(env.rng, env.config, 5, env.words // 4))
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_one_wrong_weight(dut):
+    async with start(ConvEnv, dut) as env:
+        env.wgt.words = env.wgt_words.copy()
+        env.wgt.words[:, 0] ^= 1
+        await env.run([random_conv(env.rng, env.config, 100)])
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_catches_a_lost_tile(dut):
+    async with start(ConvEnv, dut) as env:
+        env.post.tiles = deque(maxlen=0)
+        env.sums.drained = lambda clk, patience: type(env.sums).drained(env.sums, clk, 400)
+        await env.run([random_conv(env.rng, env.config, 100)])
+
+
+@cocotb.test(expect_error=ContractError)
+@cocotb.parametrize(fact=[("weights", -999), ("used", [True, True]), ("full", 1), ("passes", -9)])
+async def watch_catches_a_cycle_that_breaks_the_contract(dut, fact):
+    async with start(ConvEnv, dut, pressure="none") as env:
+        setattr(env.watch, *fact)
+        await env.run(random_convs(env.rng, env.config, 2, 100))
+
+
+@cocotb.test(expect_error=Idle)
+async def idle_scoreboards_fail(dut):
+    async with start(ConvEnv, dut):
+        pass

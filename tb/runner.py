@@ -1,0 +1,181 @@
+"""Run a block's tests: the one place that starts a simulation.
+
+    python -m tb.runner --block fifo --sim verilator --seed 7
+
+Logs and results lie in build/sim/<block>/<simulator>/<parameters>/run/, JUnit files in build/test/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cocotb_tools.runner
+
+from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks
+from tb import build as hdl
+from tb import verdict
+from tb.bench import Bench
+from tb.build import Build
+from tb.verdict import Verdict
+
+
+def bench_of(block: str) -> tuple[str, Bench]:
+    """The block's test module and its BENCH."""
+    module = f"tb.{block}.test_{block}"
+    bench = getattr(importlib.import_module(module), "BENCH", None)
+    if not isinstance(bench, Bench):
+        raise UserError(f"tb/{block}/test_{block}.py declares no BENCH = Bench(...), see tb/bench.py")
+    return module, bench
+
+
+def repeat(block: str, sim: str, seed: int) -> str:
+    return f"seed={seed}  repeat: make sim BLOCK={block} SIM={sim} SEED={seed}"
+
+
+def simulate(
+    build: Build,
+    module: str,
+    seed: int,
+    env: Mapping[str, str] | None = None,
+    test: str | None = None,
+    plusargs: Sequence[str] = (),
+    verbose: bool = False,
+) -> Verdict:
+    """Run the cocotb tests of `module` on a finished build.
+
+    seed: 1 to 2^31-1, for Python, $random and registers before reset alike. env: more environment for the
+    tests. test: a regular expression that picks tests by name. plusargs: after the bench's own and +seed.
+    Output goes to run/run.log in the build's folder unless verbose.
+    """
+    folder = build.folder / "run"
+    folder.mkdir(exist_ok=True)
+    results, log = folder / "results.xml", folder / "run.log"
+    own = [f"+seed={seed}"]
+    if build.sim == "verilator":
+        own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
+    # A simulation that hangs has failed: it must not hold up the others.
+    os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
+    start, failure = time.monotonic(), None
+    try:
+        cocotb_tools.runner.get_runner(build.sim).test(
+            test_module=module,
+            hdl_toplevel=build.bench.toplevel,
+            hdl_toplevel_lang="verilog",
+            build_dir=build.folder,
+            test_dir=folder,
+            seed=seed,
+            plusargs=[*own, *build.bench.plusargs, *plusargs],
+            test_filter=test,
+            waves=build.waves,
+            results_xml=str(results),
+            extra_env={"ASSAY_PARAMS": json.dumps(dict(build.params)), "ASSAY_SIM": build.sim, **(env or {})},
+            log_file=None if verbose else log,
+        )
+    except (RuntimeError, SystemExit) as error:
+        failure = f"the simulator failed: {error}"
+        if time.monotonic() - start >= build.bench.timeout:
+            failure = f"stopped: not finished after {build.bench.timeout} s"
+    return verdict.read(results, failure)
+
+
+def waveform(build: Build) -> Path | None:
+    """The newest waveform of a build made with waves."""
+    files = [file for kind in ("*.fst", "*.vcd") for file in build.folder.rglob(kind)]
+    return max(files, key=lambda file: file.stat().st_mtime, default=None)
+
+
+def run_block(
+    block: str,
+    sim: str,
+    seed: int,
+    test: str | None = None,
+    waves: bool = False,
+    verbose: bool = False,
+    jobs: int = 2,
+) -> bool:
+    """Build and run a block's tests with each of its parameter sets, and report. True if all passed."""
+    module, bench = bench_of(block)
+    if sim not in bench.simulators:
+        raise UserError(f"BLOCK={block} runs on {' and '.join(bench.simulators)} only")
+    print(repeat(block, sim, seed), flush=True)
+    runs = []
+    for params in bench.params:
+        build = Build(block, bench, params, sim, waves)
+        junit = BUILD / "test" / f"{block}.{sim}.{build.label}.xml"
+        start = time.monotonic()
+        with hdl.alone(build):
+            try:
+                if hdl.make(build, jobs, verbose):
+                    print(f"{build.title}: built in {time.monotonic() - start:.1f} s", flush=True)
+                outcome = simulate(build, module, seed, test=test, verbose=verbose)
+            except UserError as error:
+                outcome = Verdict([], str(error))
+            report(build, outcome)
+            keep_junit(build, outcome, junit)
+        runs.append({"params": dict(params), "passed": outcome.passed, **asdict(outcome)})
+    passed = all(run["passed"] for run in runs)
+    summary = {"block": block, "simulator": sim, "seed": seed, "passed": passed, "runs": runs}
+    folder = BUILD / "sim" / block
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    print(("passed  " if passed else "FAILED  ") + repeat(block, sim, seed), flush=True)
+    return passed
+
+
+def report(build: Build, outcome: Verdict) -> None:
+    """A line a test; for a failed run also its messages and the end of its log."""
+    for test in outcome.tests:
+        print(f"  {test.status if test.status != 'fail' else 'FAIL'}  {test.name}  {test.seconds:.2f} s")
+        if test.status == "fail":
+            print("        " + test.message.replace("\n", "\n        "))
+    log = build.folder / "run" / "run.log"
+    if not outcome.passed and log.exists():
+        print(f"--- the end of {log.relative_to(ROOT)}")
+        print("\n".join(log.read_text(errors="replace").splitlines()[-40:]))
+        print("---")
+    if outcome.problem:
+        print(f"{build.title}: {outcome.problem}")
+    if build.waves and (file := waveform(build)):
+        print(f"waveform: {file.relative_to(ROOT)}")
+    count = Counter(test.status for test in outcome.tests)
+    skipped = f", {count['skip']} skipped" if count["skip"] else ""
+    print(f"{build.title}: {count['pass']} passed, {count['fail']} failed{skipped}", flush=True)
+
+
+def keep_junit(build: Build, outcome: Verdict, path: Path) -> None:
+    if outcome.problem:
+        verdict.write_junit(path, build.title, outcome)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(build.folder / "run" / "results.xml", path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--block", required=True, choices=blocks())
+    parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--test")
+    parser.add_argument("--jobs", type=int, default=2, help="parallel compilers")
+    parser.add_argument("--waves", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args(arguments)
+    try:
+        return 0 if run_block(**vars(options)) else 1
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,7 +19,7 @@ from compiler.ir import Graph
 from compiler.layer import Alias, Layer, Layout
 from compiler.memory import Memory, Placement, align
 from compiler.ops import lower
-from compiler.ops.context import Context
+from compiler.ops.context import Context, fault_of_activation
 from compiler.program import Program
 from compiler.schedule import emit
 from compiler.tflite import read_tflite
@@ -142,8 +142,9 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
 
 def _place_input(context: Context, memory: Memory, name: str) -> None:
     tensor = context.graph.tensors[name]
-    if tensor.dtype != np.int8 or len(tensor.scales) != 1:
-        raise CompileError(f"input {name!r} is {tensor.dtype}; int8 with one scale is needed")
+    fault = fault_of_activation(tensor)
+    if fault:
+        raise CompileError(f"input {name!r} {fault}")
     if not 2 <= len(tensor.shape) <= 4 or tensor.shape[0] != 1 or min(tensor.shape) < 1:
         raise CompileError(
             f"input {name!r} is {list(tensor.shape)}; [1, rows, columns, channels] or shorter is needed"

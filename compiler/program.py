@@ -12,7 +12,8 @@ the result word by word.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,10 @@ from models.order import LOADED, READ, STORED, WRITTEN, Clock, Order, join
 AREA = 1 << 31
 
 _ENGINE_OF = {LOADED: "load", READ: "compute", WRITTEN: "compute", STORED: "store"}
+
+
+def _engine_of(command: Command) -> str:
+    return "load" if isinstance(command, Load) else "store" if isinstance(command, Store) else "compute"
 
 
 class _Shadow:
@@ -73,6 +78,8 @@ class Program:
         self.layer = 0
         self._order = Order()
         self._numbers: tuple[list[int], ...] = ([], [], [], [])
+        # Numbers of the commands that wait for a kind of event, by the engine that waits.
+        self._waits: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
         self._area = _Shadow(max(area_words, 1))
         self._out = _Shadow(config.out_words)
         self._buffers = {
@@ -111,8 +118,10 @@ class Program:
         self.commands[number] = replace(self.commands[number], stamp=True)
 
     def finish(self) -> Binary:
-        """Append END and encode."""
+        """Append END and encode. Raises BadCommand if the core would refuse a command: a schedule's defect."""
         self.add(End())
+        for command in self.commands:
+            command.check(self.config)
         self._check_token_counts()
         words = np.array([command.words() for command in self.commands], dtype=np.uint32)
         moved = [
@@ -219,14 +228,28 @@ class Program:
         """
         if count <= clock[kind]:
             return clock
-        producer = self._numbers[kind][count - 1]
-        engine = "load" if isinstance(self.commands[number], Load) else None
-        engine = engine or ("store" if isinstance(self.commands[number], Store) else "compute")
-        self._flag(producer, f"signal_{engine}")
+        engine = _engine_of(self.commands[number])
+        count = self._affordable(kind, engine, count)
+        self._flag(self._numbers[kind][count - 1], f"signal_{engine}")
         self._flag(number, f"wait_{_ENGINE_OF[kind]}")
+        self._waits[kind, engine].append(number)
         end = self._order.ends[kind][count - 1]
         tokens.append(end)
         return join((clock, end))
+
+    def _affordable(self, kind: int, engine: str, count: int) -> int:
+        """`count`, or more events when a token for that one would make the queue overflow.
+
+        A signal that long precedes its wait takes up room all the while. In program order, the queue holds
+        the tokens of all waits that come after the signal.
+        """
+        waits, numbers = self._waits[kind, engine], self._numbers[kind]
+        if len(waits) >= TOKEN_MAX - 1 and waits[1 - TOKEN_MAX] > numbers[-1]:
+            # The last place: taken for the latest event, so that no further token is needed before the next.
+            return len(numbers)
+        if len(waits) >= TOKEN_MAX and waits[-TOKEN_MAX] > numbers[count - 1]:
+            return bisect_right(numbers, waits[-TOKEN_MAX]) + 1
+        return count
 
     def _flag(self, number: int, name: str) -> None:
         assert not getattr(self.commands[number], name), f"command {number} has {name} already"
@@ -237,9 +260,7 @@ class Program:
         engines = ("load", "compute", "store")
         held = {(a, b): 0 for a in engines for b in engines}
         for command in self.commands:
-            own = (
-                "load" if isinstance(command, Load) else "store" if isinstance(command, Store) else "compute"
-            )
+            own = _engine_of(command)
             for other in engines:
                 held[other, own] -= getattr(command, f"wait_{other}")
                 held[own, other] += getattr(command, f"signal_{other}")

@@ -36,9 +36,14 @@ def read_tflite(model: bytes) -> Graph:
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise CompileError("not a .tflite file: the identifier TFL3 is missing at byte 4")
     try:
-        parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    except Exception as error:  # the generated reader fails with whatever the damage leads to
-        raise CompileError(f"damaged .tflite file: {error}") from error
+        return _graph(schema.ModelT.InitFromPackedBuf(model, 0))
+    except CompileError:
+        raise
+    except Exception as error:  # a reader of offsets fails with whatever the damage leads to
+        raise CompileError(f"damaged .tflite file: {error}".replace("\n", " ")) from error
+
+
+def _graph(parsed: Any) -> Graph:
     if len(parsed.subgraphs) != 1:
         raise CompileError(f"the .tflite file has {len(parsed.subgraphs)} subgraphs; one is supported")
     graph = parsed.subgraphs[0]

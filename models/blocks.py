@@ -31,7 +31,14 @@ Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]
 
 ADDRESS_SPACE = 1 << 32
+CACHED = 128  # index arrays kept: the programs of many images repeat their compute commands
 _FLOAT32_TERMS = 1024  # int8 products a float32 sum holds exactly: 1024 * 2^14 = 2^24
+
+
+def _shared(array: Index) -> Index:
+    """An array that a cache hands to several callers: none may change it."""
+    array.flags.writeable = False
+    return array
 
 
 # --- load and store -----------------------------------------------------------------------------------
@@ -67,7 +74,7 @@ def _split(in_page: int, run: int, n: int, max_burst: int) -> tuple[Index, Index
         offsets.append(done * n)
         beats.append(count)
         done += count
-    return np.array(offsets, dtype=np.int64), np.array(beats, dtype=np.int64)
+    return _shared(np.array(offsets, dtype=np.int64)), _shared(np.array(beats, dtype=np.int64))
 
 
 def window_words(command: Window, config: Config) -> Index:
@@ -137,10 +144,11 @@ def tap_offsets(command: Compute) -> Index:
     return (rows + columns).reshape(-1)
 
 
+@lru_cache(maxsize=CACHED)
 def conv_reads(command: Conv, config: Config) -> Index:
     """Activation words that one group reads: int64 [pixel, pass], passes in the order ky, kx, c."""
     passes = (tap_offsets(command)[:, None] + np.arange(command.cb, dtype=np.int64)).reshape(-1)
-    return (command.act_base + pixel_offsets(command)[:, None] + passes) % config.act_words
+    return _shared((command.act_base + pixel_offsets(command)[:, None] + passes) % config.act_words)
 
 
 def conv_tiles(command: Conv) -> list[tuple[int, int, int]]:
@@ -149,10 +157,11 @@ def conv_tiles(command: Conv) -> list[tuple[int, int, int]]:
     return [(g, p, min(p + command.tile, command.pixels)) for g in range(command.groups) for p in cuts]
 
 
+@lru_cache(maxsize=CACHED)
 def weight_reads(command: Conv, config: Config) -> Index:
     """Weight words in order of use for one pixel tile: int64 [groups * kh * kw * cb * n]."""
     count = command.groups * command.kh * command.kw * command.cb * config.n
-    return (command.wgt_base + np.arange(count, dtype=np.int64)) % config.wgt_words
+    return _shared((command.wgt_base + np.arange(count, dtype=np.int64)) % config.wgt_words)
 
 
 def conv_sums(command: Conv, config: Config, act: Bytes, wgt: Bytes) -> NDArray[np.int32]:
@@ -174,6 +183,7 @@ def conv_sums(command: Conv, config: Config, act: Bytes, wgt: Bytes) -> NDArray[
     return sums.reshape(command.pixels, command.groups, n).transpose(1, 0, 2)
 
 
+@lru_cache(maxsize=CACHED)
 def pool_reads(command: Pool, config: Config) -> tuple[Index, NDArray[np.bool_]]:
     """(activation words [cb, pixel, tap], which taps count [pixel, tap])."""
     channels = np.arange(command.cb, dtype=np.int64)[:, None, None]
@@ -184,7 +194,9 @@ def pool_reads(command: Pool, config: Config) -> tuple[Index, NDArray[np.bool_]]
     inside_y = (y >= command.y_lo) & (y < command.y_hi)
     inside_x = (x >= command.x_lo) & (x < command.x_hi)
     inside = inside_y[:, None, :, None] & inside_x[None, :, None, :]
-    return words, inside.reshape(command.pixels, command.kh * command.kw)
+    inside = inside.reshape(command.pixels, command.kh * command.kw)
+    inside.flags.writeable = False
+    return _shared(words), inside
 
 
 def pool_results(command: Pool, config: Config, act: Bytes) -> NDArray[np.int32]:
@@ -209,10 +221,11 @@ def groups_of(command: Compute) -> int:
     return command.groups if isinstance(command, Conv) else command.cb
 
 
+@lru_cache(maxsize=CACHED)
 def param_reads(command: Compute, config: Config) -> Index:
     """Parameter-buffer words of all records of a command: int64 [groups, 9]."""
     first = command.par_base + PARAM_WORDS * np.arange(groups_of(command), dtype=np.int64)
-    return (first[:, None] + np.arange(PARAM_WORDS)) % config.par_words
+    return _shared((first[:, None] + np.arange(PARAM_WORDS)) % config.par_words)
 
 
 def param_records(command: Compute, config: Config, par: Bytes) -> tuple[NDArray, NDArray, NDArray]:
@@ -245,8 +258,9 @@ def post_words(
     return out
 
 
+@lru_cache(maxsize=CACHED)
 def out_addresses(command: Compute, config: Config) -> Index:
     """Output-buffer word of each output word: int64 [groups, pixels], written in this order."""
     pixels = np.arange(command.pixels, dtype=np.int64) * command.out_pitch
     groups = np.arange(groups_of(command), dtype=np.int64)[:, None]
-    return (command.out_base + pixels + groups) % config.out_words
+    return _shared((command.out_base + pixels + groups) % config.out_words)

@@ -112,6 +112,7 @@ class Bits:
     low: int
     signed: bool = False
     count: bool = False
+    flag: bool = False
 
     @property
     def width(self) -> int:
@@ -123,7 +124,10 @@ class Bits:
             raise ValueError(f"{name} is {value}; its field holds {lo} to {hi - 1}")
 
     def extract(self, words: tuple[int, ...]) -> int:
-        value = (words[self.word] >> self.low) & ((1 << self.width) - 1)
+        """The field's value in the 16 words of a command; a flag is a bool."""
+        value = (words[self.word] >> self.low) & ((1 << (self.high - self.low + 1)) - 1)
+        if self.flag:
+            return value == 1
         return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
 
 
@@ -132,7 +136,7 @@ def _bits(word: int, high: int, low: int, *, default: int = 0, signed: bool = Fa
 
 
 def _flag(word: int, bit: int) -> Any:
-    return field(default=False, metadata={"bits": Bits(word, bit, bit)})
+    return field(default=False, metadata={"bits": Bits(word, bit, bit, flag=True)})
 
 
 def _count(word: int, high: int, low: int) -> Any:
@@ -352,10 +356,7 @@ def parse(raw: bytes) -> Command:
     if kind is None:
         known = ", ".join(f"{op.value} {op.name}" for op in Opcode)
         raise BadCommand(Cause.BAD_OPCODE, "opcode", f"opcode is {words[0] & 0xFF}; known: {known}")
-    values: dict[str, Any] = {}
-    for name, place in kind.layout().items():
-        value = place.extract(words)
-        values[name] = bool(value) if isinstance(kind.__dataclass_fields__[name].default, bool) else value
+    values: dict[str, Any] = {name: place.extract(words) for name, place in kind.layout().items()}
     return kind(**values)
 
 

@@ -58,8 +58,9 @@ class RaceCheck:
 
     def add(self, name: str, words: int, writer: int, reader: int, must_be_written: bool = True) -> None:
         """Register a memory, with the kinds of event in which its writes and its reads end."""
-        empty = np.zeros(words, dtype=np.int32)
-        self._memories[name] = _Memory(name, writer, reader, must_be_written, empty, empty.copy())
+        # Two calls, no copy: zeros of a large memory cost nothing until they are touched.
+        written, read = np.zeros(words, dtype=np.int32), np.zeros(words, dtype=np.int32)
+        self._memories[name] = _Memory(name, writer, reader, must_be_written, written, read)
 
     def reads(self, command: int, name: str, words: NDArray, start: Clock, index: int) -> None:
         """Check and note that an event reads these words, not before `start`; index: in its engine."""

@@ -11,13 +11,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.tools import BUILD, ROOT, UserError, shell
+from scripts.tools import BUILD, ROOT, run_program, shell
 from tb.build import FILE_LIST, WAIVERS, listed
 from tb.verdict import Test, Verdict, write_junit
 
@@ -112,12 +111,8 @@ def fix() -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fix", action="store_true")
-    try:
-        return 0 if (fix() if parser.parse_args().fix else check()) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return 0 if (fix() if parser.parse_args().fix else check()) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

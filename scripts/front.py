@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 
 from scripts import setup
-from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, missing_icarus, tool_env
+from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, missing_icarus, run_program, tool_env
 
 LARGEST_SEED = 2**31 - 1  # what Verilator takes
 
@@ -120,7 +120,8 @@ def work(target: str, values: dict[str, str]) -> int:
     return subprocess.run([str(setup.PYTHON), "-m", *arguments], cwd=ROOT, env=env).returncode
 
 
-def main(target: str) -> int:
+def main() -> int:
+    target = sys.argv[1]
     values = given(target)
     if target == "help":
         show_help()
@@ -136,10 +137,4 @@ def main(target: str) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_program(main)

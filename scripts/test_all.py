@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, missing_icarus
+from scripts.tools import BUILD, ROOT, SIMULATORS, blocks, missing_icarus, run_program
 from tb.runner import bench_of
 from tb.verdict import Test, Verdict, write_junit
 
@@ -115,12 +115,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    try:
-        return 0 if test_all(options.seed, options.verbose) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return 0 if test_all(options.seed, options.verbose) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

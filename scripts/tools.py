@@ -9,7 +9,10 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -30,6 +33,17 @@ FROM_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
 class UserError(Exception):
     """Something the user can mend. Shown as one line; the exit code is 2."""
+
+
+def run_program(main: Callable[[], int]) -> NoReturn:
+    """Exit with what main returns; with 2 and one line for a UserError; quietly for Ctrl-C."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def install_command(package: str) -> str:

@@ -37,7 +37,7 @@ class Bench:
     fast: bool = False
     simulators: Sequence[str] = ("verilator", "icarus")
     # A simulation that takes longer is stopped and has failed. Seconds.
-    timeout: int = 600
+    timeout: int = 300
 
     def visible(self) -> Sequence[tuple[str, str]]:
         return self.public or [(self.toplevel, "*")]

@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import cocotb_tools.runner
 
-from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks
+from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, run_program
 from tb import build as hdl
 from tb import verdict
 from tb.bench import Bench
@@ -160,7 +159,7 @@ def keep_junit(build: Build, outcome: Verdict, path: Path) -> None:
         shutil.copy(build.folder / "run" / "results.xml", path)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--block", required=True, choices=blocks())
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
@@ -169,13 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="parallel compilers")
     parser.add_argument("--waves", action="store_true")
     parser.add_argument("--verbose", action="store_true")
-    options = parser.parse_args(arguments)
-    try:
-        return 0 if run_block(**vars(options)) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args()
+    return 0 if run_block(**vars(options)) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -15,6 +15,17 @@ from models.quantize import activation_range
 MAX_KERNEL = 255
 
 
+def fault_of_activation(tensor: Tensor) -> str:
+    """Why a tensor cannot be an activation, or an empty string."""
+    if tensor.dtype != np.int8 or len(tensor.scales) != 1:
+        return f"is {tensor.dtype} with {len(tensor.scales)} scales; int8 with one scale is needed"
+    if not (np.isfinite(tensor.scale) and tensor.scale > 0):
+        return f"has scale {tensor.scale}; it must be positive and finite"
+    if not -128 <= tensor.zero_point <= 127:
+        return f"has zero point {tensor.zero_point}; an int8 is needed"
+    return ""
+
+
 @dataclass
 class Context:
     """layouts: rows, columns and channels of each tensor in DRAM; a flattened tensor keeps those it had."""
@@ -30,12 +41,9 @@ class Context:
     def activation(self, node: Node, name: str | None) -> Tensor:
         """An int8 tensor with one scale that is computed, not constant."""
         tensor = self.tensor(node, name)
-        if tensor.dtype != np.int8 or len(tensor.scales) != 1:
-            raise self.fail(
-                node,
-                f"tensor {tensor.name!r} is {tensor.dtype} with {len(tensor.scales)} scales; "
-                "int8 with one scale is needed",
-            )
+        fault = fault_of_activation(tensor)
+        if fault:
+            raise self.fail(node, f"tensor {tensor.name!r} {fault}")
         return tensor
 
     def constant(self, node: Node, name: str | None, dtype: type) -> NDArray:

@@ -21,7 +21,10 @@ def lower(node: Node, context: Context) -> PoolLayer:
         raise context.fail(node, f"axes are {axes.tolist()}; only [1, 2], rows and columns, is supported")
     context.check_kernel(node, (rows, columns))
     count = rows * columns
-    multiplier, shift = mean_multiplier(source.scale, target.scale, count)
+    try:
+        multiplier, shift = mean_multiplier(source.scale, target.scale, count)
+    except ValueError as error:
+        raise context.fail(node, str(error)) from error
     context.layouts[target.name] = (1, 1, channels)
     cb = blocks_of(channels, context.n)
     return PoolLayer(

@@ -141,6 +141,21 @@ async def both_back_ends_give_the_same_errors(dut: Any) -> None:
 
 
 @cocotb.test()
+@cocotb.parametrize(run=range(3))
+async def bursts_cut_off_by_reset_leave_nothing_behind(dut: Any, run: int) -> None:
+    async with start(AxiMemoryEnv, dut) as env:
+        dut.go.value = 1
+        await env.cycles(env.rng.randint(20, 200))
+        dut.go.value = 0
+        await env.reset()
+        await env.prepare()
+        env.python.bursts.clear()
+        logged = await env.run()
+        env.compare(env.python.bursts, logged)
+        assert env.scoreboard.compared == 120
+
+
+@cocotb.test()
 async def python_memory_faults_one_beat_of_a_range(dut: Any) -> None:
     async with start(AxiMemoryEnv, dut) as env:
         await env.prepare()

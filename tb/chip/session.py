@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import Config
+from models.blocks import fetch_bursts
+from models.isa import COMMAND_BYTES, ID_FETCH, Config
 from models.machine import Machine
-from models.trace import Trace
+from models.trace import CommandBursts, Trace
 from tb.agents.memory_log import BurstTable, MemoryLog
 from tb.bench import Bench, params
 from tb.chip.host import ErrorRecord, Host
@@ -22,7 +23,7 @@ SOURCES = tuple(
     f"tb/hdl/{name}.v" for name in ("axi_memory", "axi_lite_host", "axi_rules", "chip_bench")
 )
 
-# Commands of a program at most: a longer one needs a larger stamp memory to be reported, not to run.
+# Cycles after which a program is taken for stuck.
 LIMIT = 50_000_000
 
 
@@ -71,6 +72,8 @@ class Session:
 
     async def load(self, image: NDArray[np.uint8]) -> None:
         """Put `image` (uint8, a multiple of N bytes) into the memory, from address 0."""
+        there = params()["MEM_WORDS"] * self.config.n
+        assert image.size <= there, f"the image has {image.size} bytes, the bench's memory {there}"
         Path("load.bin").write_bytes(image.tobytes())
         await self.host.load_memory()
         self.memory = image.copy()
@@ -91,6 +94,17 @@ class Session:
         trace = self.machine.run(self.memory, base, length)
         apply_writes(self.shadow, table)
         return Outcome(error, table, trace, counts)
+
+
+def fetched(memory: NDArray[np.uint8], base: int, length: int, config: Config) -> list[CommandBursts]:
+    """Every burst of a program's fetch. The machine predicts no more of them than up to a command that stops the
+    program; the core reads ahead of it."""
+    bursts = []
+    for address, beats in zip(*fetch_bursts(base, length, config), strict=True):
+        data = memory[address : address + beats * config.n].reshape(-1, config.n)
+        where = (np.array([address]), np.array([beats]))
+        bursts.append(CommandBursts("read", ID_FETCH, (address - base) // COMMAND_BYTES, 0, *where, data))
+    return bursts
 
 
 def check(outcome: Outcome, session: Session) -> ProgramScore:

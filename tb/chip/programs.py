@@ -1,0 +1,82 @@
+"""Programs for the chip bench: compiled random networks in a DRAM image, whole or broken on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.network import Compiled, compile_network
+from compiler.tests.random_networks import RandomNetwork, start
+from models.isa import COMMAND_BYTES, Command, Config, decode
+
+
+@dataclass
+class Image:
+    """A DRAM image with one program. values: every tensor by the operator models, by name."""
+
+    compiled: Compiled
+    dram: NDArray[np.uint8]
+    values: dict[str, NDArray[np.int8]]
+
+    @property
+    def base(self) -> int:
+        return self.compiled.programs[0][0]
+
+    @property
+    def length(self) -> int:
+        return self.compiled.programs[0][1]
+
+    def command(self, number: int) -> Command:
+        """One command of the program."""
+        at = self.base + number * COMMAND_BYTES
+        return decode(self.dram[at : at + COMMAND_BYTES].tobytes(), self.compiled.config)
+
+    def put(self, number: int, raw: bytes) -> None:
+        """Overwrite one command."""
+        at = self.base + number * COMMAND_BYTES
+        self.dram[at : at + COMMAND_BYTES] = np.frombuffer(raw, np.uint8)
+
+    def change(self, number: int, **fields: object) -> None:
+        """Change fields of one command."""
+        self.put(number, replace(self.command(number), **fields).encode())  # type: ignore[type-var]
+
+
+def _grow(network: RandomNetwork, rng: np.random.Generator) -> None:
+    """One random operator at the end of a network."""
+    small = min(network.x.shape[:2])
+    kind = rng.choice(["conv", "conv", "conv", "max", "avg", "table"])
+    if kind == "conv":
+        kernel = tuple(int(k) for k in rng.integers(1, min(small, 4) + 1, 2))
+        dilation = (1, 1) if max(kernel) == 1 or small < 7 else (int(rng.integers(1, 3)),) * 2
+        stride = (1, 1) if dilation != (1, 1) or small < 3 else tuple(int(s) for s in rng.integers(1, 3, 2))
+        padding = "SAME" if small < 8 else str(rng.choice(["SAME", "VALID"]))
+        activation = str(rng.choice(["NONE", "RELU", "RELU6"]))
+        outputs = int(rng.integers(1, 40))
+        network.conv(
+            outputs, kernel, stride=stride, dilation=dilation, padding=padding, activation=activation
+        )
+    elif kind == "table":
+        network.table(str(rng.choice(["logistic", "relu", "leaky_relu"])))
+    else:
+        size = (int(rng.integers(1, min(small, 3) + 1)),) * 2
+        network.pool(str(kind), size, padding=str(rng.choice(["SAME", "VALID"])))
+
+
+def random_image(rng: np.random.Generator, config: Config, operators: int = 3, dense: bool = True) -> Image:
+    """A random network of that many operators, then sometimes a fully connected one, with its input."""
+    network = start(rng, most=9, channels=20)
+    first = network.x
+    for _ in range(operators):
+        _grow(network, rng)
+    if dense and rng.integers(2):
+        network.flatten()
+        network.dense(int(rng.integers(1, 20)))
+    compiled = compile_network(network.finish(), config)
+    dram = compiled.dram.copy()
+    # What nobody writes is noise, so that a read of it shows.
+    area = dram[compiled.image_base :]
+    area[:] = rng.integers(0, 256, area.size)
+    compiled.write_input(dram, 0, first)
+    return Image(compiled, dram, network.values)

@@ -1,0 +1,248 @@
+"""The whole chip with its Verilog memory: networks, errors, stops and resets, always followed by a good program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import Timer
+
+from models.isa import COMMAND_BYTES, Cause, Dest, Load
+from tb.bench import seed, simulator
+from tb.chip import host
+from tb.chip.host import PERIOD_NS, HostError
+from tb.chip.programs import Image, random_image
+from tb.chip.score import ProgramScore, expected_columns
+from tb.chip.session import Outcome, Session, bench, check, fetched
+
+BENCH = bench(
+    [
+        {
+            "N": 4,
+            "ACT_WORDS": 256,
+            "WGT_WORDS": 128,
+            "OUT_WORDS": 64,
+            "PAR_WORDS": 32,
+            "ACC_DEPTH": 16,
+            "MAX_BURST": 8,
+            "OUTSTANDING": 2,
+            "MEM_WORDS": 262144,
+        },
+        {"N": 16, "MEM_WORDS": 65536},
+    ],
+    public=[
+        ("chip_bench", "*"),
+        *(("axi_memory", name) for name in ("latency", "jitter", "stall", "read_count", "write_count")),
+        *(("axi_memory", name) for name in ("err_read", "err_write", "err_resp")),
+    ],
+    timeout=900,
+)
+NEVER = 2**32 - 1
+LIMIT = 1_000_000  # cycles; the longest of these programs takes a tenth of it
+
+
+class Chip:
+    """A session with seeded programs and a memory that behaves differently for each."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.host = session.host
+        self.memory = session.host.dut.u_memory
+        self.rng = np.random.default_rng([seed(), session.config.n])
+        # Icarus is slower by two orders of magnitude.
+        self.repeats = 4 if simulator() == "verilator" else 1
+
+    @classmethod
+    async def open(cls, dut: Any) -> Chip:
+        return cls(await Session.open(dut))
+
+    async def prepare(self, operators: int = 3) -> Image:
+        """A new random network in the memory, and new latency and stalls."""
+        image = random_image(self.rng, self.session.config, operators)
+        await self.session.load(image.dram)
+        self.memory.latency.value = int(self.rng.choice([2, 10, 100]))
+        self.memory.jitter.value = int(self.rng.choice([0, 30]))
+        self.memory.stall.value = int(self.rng.choice([0, 60, 200]))
+        return image
+
+    async def run(self, image: Image) -> Outcome:
+        return await self.session.run(image.base, image.length, LIMIT)
+
+    async def good_program(self) -> ProgramScore:
+        """Run a random network and compare everything; tensors also with the operator models."""
+        image = await self.prepare()
+        score = check(await self.run(image), self.session)
+        for name in (layer.target for layer in image.compiled.layers):
+            got = image.compiled.read_tensor(self.session.shadow, 0, name)
+            assert np.array_equal(got, image.values[name].reshape(got.shape)), f"tensor {name}"
+        return score
+
+    async def stopped_program(self, image: Image, cause: Cause) -> Outcome:
+        """Run a program that must stop with this cause; what it did before must be right."""
+        outcome = await self.run(image)
+        assert outcome.error is not None, f"the program ended well; it had to stop with {cause!r}"
+        assert outcome.error.cause == cause, f"{outcome.error}, expected {cause!r}"
+        session = self.session
+        fetch = fetched(session.memory, image.base, image.length, session.config)
+        score = ProgramScore()
+        score.compare(replace(outcome.trace, fetch=fetch), outcome.table, prefix=True)
+        assert not score.mismatches, str(score.mismatches[0])
+        return outcome
+
+
+@cocotb.test()
+async def chip_runs_random_networks_bit_for_bit(dut: Any) -> None:
+    """Bursts against the machine, tensors against the operator models."""
+    chip = await Chip.open(dut)
+    bursts = 0
+    for _ in range(2 * chip.repeats):
+        bursts += (await chip.good_program()).bursts
+    dut._log.info(f"{bursts} bursts compared")
+
+
+@cocotb.test()
+async def chip_score_catches_one_wrong_bit_in_memory(dut: Any) -> None:
+    """The twin of the score: the machine is given a DRAM that differs in one bit of one weight."""
+    chip = await Chip.open(dut)
+    loads: list[Load] = []
+    while not loads:  # some networks have no weights
+        image = await chip.prepare()
+        commands = [image.command(i) for i in range(image.length)]
+        loads = [c for c in commands if isinstance(c, Load) and c.dest == Dest.WGT]
+    load = loads[0]
+    chip.session.memory[load.address] ^= 1
+    outcome = await chip.run(image)
+    score = ProgramScore()
+    assert score.compare(outcome.trace, outcome.table) > 0
+    first = score.mismatches[0]
+    assert (first.stream, first.what, first.beat) == ("load read", "data", 0), str(first)
+
+
+@cocotb.test()
+async def chip_stops_on_any_failed_burst(dut: Any) -> None:
+    """The n-th read or write fails: its address, ID and command are recorded, and the next program is right."""
+    chip = await Chip.open(dut)
+    for response in (2, 3):
+        for kind in ("read", "write"):
+            image = await chip.prepare()
+            machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
+            count = machine.counters()[f"{kind}_bursts"]
+            before = int(getattr(chip.memory, f"{kind}_count").value)
+            chip.memory.err_resp.value = response
+            getattr(chip.memory, f"err_{kind}").value = before + int(chip.rng.integers(count))
+            first = {"read": Cause.READ_SLVERR, "write": Cause.WRITE_SLVERR}[kind]
+            outcome = await chip.stopped_program(image, Cause(first + response - 2))
+            getattr(chip.memory, f"err_{kind}").value = NEVER
+            record, table = outcome.error, outcome.table
+            assert record is not None
+            (row,) = np.flatnonzero(table.resp)
+            assert (record.id, record.address) == (table.id[row], table.addr[row]), f"{record}"
+            parts = (machine.fetch, machine.load, machine.store)[record.id]
+            nth = int(np.count_nonzero(table.id[: row + 1] == record.id)) - 1
+            assert record.command == expected_columns(parts, chip.session.config.n).command[nth], f"{record}"
+            await chip.good_program()
+
+
+@cocotb.test()
+async def chip_refuses_bad_commands_and_runs_the_next_program(dut: Any) -> None:
+    """Unknown opcode, a count of zero, a program without END."""
+    chip = await Chip.open(dut)
+    for broken in ("opcode", "field", "end"):
+        image = await chip.prepare()
+        number = int(chip.rng.integers(image.length - 1))
+        if broken == "opcode":
+            image.put(number, bytes([7]) + bytes(COMMAND_BYTES - 1))
+            cause = Cause.BAD_OPCODE
+        elif broken == "field":
+            raw = bytearray(image.command(number).encode())
+            raw[20:24] = bytes(4)  # w5: run and count_x, or out_w and out_h
+            image.put(number, bytes(raw))
+            cause = Cause.BAD_FIELD
+        else:
+            number = image.length
+            image.compiled.programs[0] = (image.base, image.length - 1)
+            number -= 1
+            cause = Cause.OVERRUN
+        await chip.session.load(image.dram)
+        outcome = await chip.stopped_program(image, cause)
+        assert outcome.error is not None
+        want = (image.base + number * COMMAND_BYTES, 0, number)
+        assert (outcome.error.address, outcome.error.id, outcome.error.command) == want, f"{outcome.error}"
+        await chip.good_program()
+
+
+@cocotb.test()
+async def chip_ends_what_never_ends(dut: Any) -> None:
+    """A token that nobody sends: the watchdog stops it, and so does the host."""
+    chip = await Chip.open(dut)
+    for cause in (Cause.WATCHDOG, Cause.STOPPED):
+        image = await chip.prepare()
+        first = next(i for i in range(image.length) if isinstance(image.command(i), Load))
+        image.change(first, wait_compute=True)
+        await chip.session.load(image.dram)
+        await chip.host.write(host.WATCHDOG, 3000 if cause == Cause.WATCHDOG else 0)
+        await chip.host.start(image.base, image.length)
+        await Timer(4000 * PERIOD_NS, "ns")
+        if cause == Cause.STOPPED:
+            assert await chip.host.read(host.STATUS) == 1, "not busy: something else ended the program"
+            await chip.host.write(host.CTRL, host.STOP)
+        record = await chip.host.finish(10_000)
+        assert record is not None and record.cause == cause, f"{record}"
+        await chip.session.traffic()
+        await chip.host.write(host.WATCHDOG, 0x100000)
+        await chip.good_program()
+
+
+@cocotb.test()
+async def chip_stops_at_once_when_the_host_says_so(dut: Any) -> None:
+    """In the middle of traffic: every burst under way ends, what was written is right."""
+    chip = await Chip.open(dut)
+    for _ in range(chip.repeats):
+        image = await chip.prepare()
+        machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
+        await chip.host.start(image.base, image.length)
+        await Timer(int(chip.rng.integers(1500)) * PERIOD_NS, "ns")
+        busy = await chip.host.read(host.STATUS) == 1
+        await chip.host.write(host.CTRL, host.STOP)
+        record = await chip.host.finish(10_000)
+        if busy and record is not None:
+            assert record.cause == Cause.STOPPED, f"{record}"
+        score = ProgramScore()
+        score.compare(machine, await chip.session.traffic(), prefix=True)
+        assert not score.mismatches, str(score.mismatches[0])
+        await chip.good_program()
+
+
+@cocotb.test()
+async def chip_survives_reset_in_flight(dut: Any) -> None:
+    """Reset at a random cycle of a program; the next one is right."""
+    chip = await Chip.open(dut)
+    for _ in range(chip.repeats):
+        image = await chip.prepare()
+        await chip.host.start(image.base, image.length)
+        await Timer(int(chip.rng.integers(2000)) * PERIOD_NS, "ns")
+        await chip.host.reset()
+        await chip.session.traffic()
+        assert await chip.host.read(host.STATUS) == 0
+        await chip.good_program()
+
+
+@cocotb.test()
+async def chip_refuses_start_while_busy(dut: Any) -> None:
+    """A second start answers SLVERR and changes nothing."""
+    chip = await Chip.open(dut)
+    image = await chip.prepare()
+    await chip.host.start(image.base, image.length)
+    try:
+        await chip.host.write(host.CTRL, host.START)
+    except HostError:
+        pass
+    else:
+        raise AssertionError("start while busy was accepted")
+    assert await chip.host.finish(LIMIT) is None
+    score = ProgramScore()
+    machine = chip.session.machine.run(chip.session.memory, image.base, image.length)
+    score.compare(machine, await chip.session.traffic())
+    assert not score.mismatches, str(score.mismatches[0])

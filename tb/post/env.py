@@ -1,0 +1,281 @@
+"""The post bench: descriptors in; sums, parameters and tokens beside; what reaches the output buffer is scored.
+
+Sums of a tile are made when its descriptor is taken, so that a reset in flight leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_analysis_port, uvm_component
+
+from models.isa import PARAM_WORDS
+from tb.agents.env import BlockEnv
+from tb.agents.pins import Stalls, to_int
+from tb.agents.scoreboard import Scoreboard
+from tb.agents.stream import StreamAgent, StreamPins
+from tb.bench import params
+from tb.common.compute import BUFFER_WORDS, BufferPort, ContractError, Desc, Worthless, rows, wide_config
+from tb.post.stimulus import Parameters, Sums, expected, random_sums
+
+IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
+
+
+class Event(NamedTuple):
+    """Something that post does. kind: par, wait, drain, release, pool; out, signal, stamp."""
+
+    kind: str
+    where: int = 0
+    data: int | bytes = 0
+
+
+class Feed(uvm_component):
+    """Source of a stream that sends what is in `items`, or without end if there is a `filler`."""
+
+    def __init__(self, name: str, parent: uvm_component, pins: StreamPins, stalls: Stalls, filler: Any = None):
+        super().__init__(name, parent)
+        self.pins = pins
+        self.stalls = stalls
+        self.filler = filler
+        self.items: deque[Any] = deque()
+
+    def flush(self) -> None:
+        """Reset: what was not sent is not wanted any more."""
+        self.items.clear()
+
+    async def run_phase(self) -> None:
+        """One item after the other, with pauses."""
+        self.pins.idle()
+        while True:
+            if (self.items or self.filler is not None) and to_int(self.pins.rst_n) == 1 and not self.stalls():
+                await self.pins.send(self.items.popleft() if self.items else self.filler)
+            else:
+                await self.pins.edge
+
+
+class Banks(uvm_component):
+    """The accumulators as post sees them: a bank becomes full some cycles after it was wanted and free."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int) -> None:
+        super().__init__(name, parent)
+        self.dut = dut
+        self.rng = rng
+        self.delay = delay
+        self.tiles: tuple[deque[list[int]], deque[list[int]]] = (deque(), deque())
+        self.wait = [0, 0]
+        self.full = 0
+
+    def flush(self) -> None:
+        """Reset: both banks are empty."""
+        for tiles in self.tiles:
+            tiles.clear()
+        self.full = 0
+
+    async def run_phase(self) -> None:
+        """Answer reads in the next cycle; fill."""
+        dut, edge, worthless = self.dut, RisingEdge(self.dut.clk), Worthless(self.dut.drain_data)
+        served, shown = True, 1
+        while True:
+            await edge
+            if to_int(dut.rst_n) == 1 and to_int(dut.drain_en):
+                bank = to_int(dut.drain_bank) or 0
+                pixel = to_int(dut.drain_pixel) or 0
+                if not self.full >> bank & 1:
+                    raise ContractError(f"post drains bank {bank}, which is not full")
+                dut.drain_data.value = self.tiles[bank][0][pixel % len(self.tiles[bank][0])]
+                served = True
+                if to_int(dut.drain_release):
+                    self.tiles[bank].popleft()
+                    self.full &= ~(1 << bank)
+                    self.wait[bank] = self.rng.randint(0, self.delay)
+            elif served:
+                dut.drain_data.value = worthless()
+                served = False
+            for bank in (0, 1):
+                if self.tiles[bank] and not self.full >> bank & 1:
+                    if self.wait[bank]:
+                        self.wait[bank] -= 1
+                    else:
+                        self.full |= 1 << bank
+            if shown != self.full:
+                dut.bank_full.value = shown = self.full
+
+
+class PostWatch(uvm_component):
+    """Samples the pins once a cycle: what post takes on `inputs`, what it makes on `outputs`."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, n: int) -> None:
+        super().__init__(name, parent)
+        self.dut = dut
+        self.n = n
+        self.inputs = uvm_analysis_port("inputs", self)
+        self.outputs = uvm_analysis_port("outputs", self)
+        self.accepted: Any = None
+        self.pending: Any = None  # results still to come
+        self.cycle = 0
+        self.drain_cycles: list[int] = []
+        self.flush()
+
+    def flush(self) -> None:
+        """Reset."""
+        self.quiet = 0
+        self.in_reset = False
+
+    def check(self, good: bool, what: str) -> None:
+        if not good:
+            raise ContractError(f"{self.get_full_name()}: cycle {self.cycle}: {what}")
+
+    async def run_phase(self) -> None:
+        """One turn a cycle."""
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            self.cycle += 1
+            if to_int(dut.rst_n) != 1:
+                if self.in_reset:
+                    active = [to_int(p) for p in (dut.out_en, dut.drain_en, dut.par_en, dut.stamp_valid)]
+                    self.check(active == [0] * 4 and to_int(dut.idle) == 1, f"not quiet in reset: {active}")
+                self.in_reset = True
+                continue
+            self.in_reset = False
+            self._idle()
+            self._taken()
+            self._made()
+            if to_int(dut.desc_valid) and to_int(dut.desc_ready):
+                self.accepted(Desc.unpack(to_int(dut.desc_data)))  # type: ignore[arg-type]
+
+    def _idle(self) -> None:
+        idle, pending = to_int(self.dut.idle), self.pending()
+        self.quiet = 0 if pending else self.quiet + 1
+        self.check(idle is not None and not (idle and pending), f"idle is {idle}, {pending} results to come")
+        self.check(idle == 1 or self.quiet <= IDLE_AFTER, f"not idle {self.quiet} cycles after the last effect")
+
+    def _taken(self) -> None:
+        dut = self.dut
+        if to_int(dut.par_en):
+            self.inputs.write(Event("par", to_int(dut.par_addr)))  # type: ignore[arg-type]
+        ready, valid = to_int(dut.wait_store_ready), to_int(dut.wait_store_valid)
+        self.check(to_int(dut.stat_wait) == (ready and not valid), "stat_wait is not: waits for the token")
+        if ready and valid:
+            self.inputs.write(Event("wait"))
+        if to_int(dut.drain_en):
+            self.drain_cycles.append(self.cycle)
+            kind = "release" if to_int(dut.drain_release) else "drain"
+            self.inputs.write(Event(kind, to_int(dut.drain_bank), to_int(dut.drain_pixel)))  # type: ignore
+        else:
+            self.check(to_int(dut.drain_release) == 0, "drain_release without drain_en")
+        if to_int(dut.pool_valid) and to_int(dut.pool_ready):
+            self.inputs.write(Event("pool"))
+
+    def _made(self) -> None:
+        dut = self.dut
+        en = to_int(dut.out_en)
+        self.check(en is not None, "out_en is X")
+        if en:
+            data = to_int(dut.out_data)
+            self.check(data is not None, "X in out_data")
+            self.outputs.write(Event("out", to_int(dut.out_addr), data.to_bytes(self.n, "little")))  # type: ignore
+        if to_int(dut.sig_store_valid) and to_int(dut.sig_store_ready):
+            self.outputs.write(Event("signal"))
+        if to_int(dut.stamp_valid):
+            self.outputs.write(Event("stamp", to_int(dut.stamp_layer)))  # type: ignore[arg-type]
+
+
+class PostEnv(BlockEnv):
+    """stalled: random pauses and back-pressure everywhere; else everything is there at once."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, stalled: bool = True, salt: int = 0) -> None:
+        super().__init__(name, parent, dut)
+        self.rng.seed(f"{cocotb.RANDOM_SEED} {salt}")
+        rng = self.rng
+        self.config = wide_config(params()["N"], params()["LOG_DEPTH"])
+        n = self.config.n
+        self.outcomes: Counter[str] = Counter()
+        self.params = Parameters(rng, n)
+        self.table = np.zeros((2 * self.config.table_words, n), dtype=np.uint8)
+        self.next_addr = 0
+        self.sums_of: Any = self.random_sums
+
+        def stalls() -> Stalls:
+            return Stalls.pick(rng) if stalled else Stalls(rng)
+
+        self.desc = StreamAgent("desc", self, StreamPins(dut, "desc"), "source", stalls())
+        self.par = BufferPort("par", self, dut, self.params.words)
+        self.banks = Banks("banks", self, dut, rng, rng.choice((0, 40)) if stalled else 0)
+        self.pool = Feed("pool", self, StreamPins(dut, "pool"), stalls())
+        self.wait = Feed("wait", self, StreamPins(dut, "wait_store", ()), stalls(), filler=())
+        self.signal = StreamAgent("signal", self, StreamPins(dut, "sig_store", ()), "sink", stalls())
+        self.watch = PostWatch("watch", self, dut, n)
+        self.inputs = Scoreboard("inputs", self)
+        self.outputs = Scoreboard("outputs", self)
+
+    def connect_phase(self) -> None:
+        self.watch.accepted = self.predict
+        self.watch.pending = lambda: self.outputs.pending
+        self.watch.inputs.connect(self.inputs.actual)
+        self.watch.outputs.connect(self.outputs.actual)
+
+    def start_of_simulation_phase(self) -> None:
+        self.dut.tab_wr_en.value = 0
+        self.dut.bank_full.value = 0
+
+    def random_sums(self, desc: Desc) -> Sums:
+        """Sums of a tile, chosen for its parameters."""
+        return random_sums(self.rng, desc, self.config, self.params.words, self.outcomes)
+
+    def predict(self, desc: Desc) -> None:
+        """An accepted descriptor: provide its sums, expect all that it must cause."""
+        sums = self.sums_of(desc)
+        words = expected(desc, self.config, sums, self.params.words, self.table)
+        saturated = {"clamped_high": (desc.act_max, 1), "clamped_low": (desc.act_min, 1)}
+        if not desc.table_en:
+            for name, (limit, _) in saturated.items():
+                self.outcomes[name] += int(np.sum(words.view(np.uint8) == limit))
+        values = [int.from_bytes(row, "little") for row in rows(sums)]
+        if not desc.bypass:
+            for k in range(PARAM_WORDS):
+                self.inputs.expect(Event("par", (desc.par_addr + k) % BUFFER_WORDS))
+        if desc.wait:
+            self.inputs.expect(Event("wait"))
+        if desc.from_pool:
+            self.pool.items.extend(values)
+        else:
+            self.banks.tiles[desc.bank].append(values)
+        if desc.restart:
+            self.next_addr = desc.out_addr
+        for pixel, data in enumerate(rows(words)):
+            kind = "release" if pixel == desc.pixels - 1 else "drain"
+            self.inputs.expect(Event("pool") if desc.from_pool else Event(kind, desc.bank, pixel))
+            self.outputs.expect(Event("out", self.next_addr, data))
+            self.next_addr = (self.next_addr + desc.out_pitch) % BUFFER_WORDS
+        if desc.signal:
+            self.outputs.expect(Event("signal"))
+        if desc.stamp:
+            self.outputs.expect(Event("stamp", desc.layer))
+
+    async def write_table(self, select: int, stalls: Stalls) -> None:
+        """Fill one table with random bytes; no tile under way may use it."""
+        dut, words, n = self.dut, self.config.table_words, self.config.n
+        for word in range(select * words, (select + 1) * words):
+            while stalls():
+                await self.cycles(1)
+            data = self.rng.randbytes(n)
+            self.table[word] = np.frombuffer(data, dtype=np.uint8)
+            dut.tab_wr_en.value = 1
+            dut.tab_wr_addr.value = word + 2 * words * self.rng.getrandbits(4)
+            dut.tab_wr_data.value = int.from_bytes(data, "little")
+            await self.cycles(1)
+            dut.tab_wr_en.value = 0
+            dut.tab_wr_data.value = self.rng.getrandbits(8 * n)
+            dut.tab_wr_addr.value = self.rng.getrandbits(16)
+
+    async def run(self, descs: Iterable[Desc], patience: int = 3000) -> None:
+        """Send descriptors and wait for all they cause."""
+        await self.desc.send(desc.pack() for desc in descs)
+        await self.outputs.drained(self.dut.clk, patience)

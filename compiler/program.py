@@ -118,7 +118,7 @@ class Program:
         self.commands[number] = replace(self.commands[number], stamp=True)
 
     def finish(self) -> Binary:
-        """Append END and encode. Raises BadCommand if the core would refuse a command: a schedule's defect."""
+        """Append END and encode. Raises BadCommand for a command the core would refuse: a defect here."""
         self.add(End())
         for command in self.commands:
             command.check(self.config)

@@ -93,6 +93,7 @@ def show_help() -> None:
     print("\nvariables (make sim BLOCK=... SEED=...):")
     for name, (meaning, _) in VARIABLES.items():
         print(f"  {name:<14} {meaning}")
+    print("\nASSAY_APT=0 in the environment forbids installing missing system packages with apt-get.")
 
 
 def work(target: str, values: dict[str, str]) -> int:

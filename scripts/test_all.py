@@ -102,11 +102,12 @@ def test_all(seed: int, verbose: bool) -> bool:
         tests = list(pool.map(lambda job: run(job, verbose), jobs))
     write_junit(RESULTS / "jobs.xml", "make test", Verdict(tests))
     failed = [test.name for test in tests if test.status == "fail"]
-    skipped = [f"{test.name} ({test.message})" for test in tests if test.status == "skip"]
-    for name in skipped:
-        print(f"skipped: {name}")
-    print(f"{'FAILED: ' + ', '.join(failed) if failed else 'passed'}, {len(tests)} jobs", end="")
-    print(f" in {time.monotonic() - start:.0f} s  seed={seed}  repeat: make test SEED={seed}", flush=True)
+    skipped = [test for test in tests if test.status == "skip"]
+    for test in skipped:
+        print(f"{test.name} skipped: {test.message}")
+    verdict = f"FAILED: {', '.join(failed)};" if failed else "passed"
+    ran = f"{len(tests) - len(skipped)} jobs" + (f", {len(skipped)} skipped," if skipped else "")
+    print(f"{verdict} {ran} in {time.monotonic() - start:.0f} s  seed={seed}  repeat: make test SEED={seed}")
     return not failed
 
 

@@ -145,14 +145,13 @@ module npu_load #(
 
   wire fill_idle;
   wire fill_r_ready;
-  wire fill_signals;
-  wire fill_stamps;
 
   npu_load_fill #(
       .N(N)
   ) u_fill (
       .clk(clk),
       .rst_n(rst_n),
+      .halt(halt),
       .cmd_valid(start),
       .cmd_ready(fill_ready),
       .cmd_data(cmd_data[511:0]),
@@ -163,16 +162,13 @@ module npu_load #(
       .wr_dest(wr_dest),
       .wr_addr(wr_addr),
       .wr_data(wr_data),
-      .sig_compute_valid(fill_signals),
+      .sig_compute_valid(sig_compute_valid),
       .sig_compute_ready(sig_compute_ready),
-      .stamp_valid(fill_stamps),
+      .stamp_valid(stamp_valid),
       .stamp_layer(stamp_layer),
       .idle(fill_idle)
   );
 
-  // A failed or halted command gives no token.
-  assign sig_compute_valid = fill_signals && !halt;
-  assign stamp_valid = fill_stamps && !halt;
   assign r_ready = halt || fill_r_ready;
   assign quiet = !in_flight;
   assign idle = fill_idle && walk_ready && quiet;

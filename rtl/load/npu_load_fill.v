@@ -10,6 +10,8 @@ module npu_load_fill #(
 ) (
     input  wire           clk,
     input  wire           rst_n,
+    // High: finish no more commands. A failed or halted command gives no token.
+    input  wire           halt,
     input  wire           cmd_valid,
     output wire           cmd_ready,
     input  wire [  511:0] cmd_data,
@@ -119,8 +121,8 @@ module npu_load_fill #(
   assign wr_dest = q_dest;
   assign wr_addr = addr;
   assign wr_data = is_pad ? {N{q_pad_value}} : r_data;
-  assign sig_compute_valid = state == S_DONE && q_signal;
-  assign q_ready = state == S_DONE && (!q_signal || sig_compute_ready);
+  assign sig_compute_valid = state == S_DONE && q_signal && !halt;
+  assign q_ready = state == S_DONE && !halt && (!q_signal || sig_compute_ready);
   assign stamp_valid = q_ready && q_stamp;
   assign stamp_layer = q_layer;
   assign idle = !q_valid;

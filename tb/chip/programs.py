@@ -43,7 +43,7 @@ class Image:
         self.put(number, replace(self.command(number), **fields).encode())  # type: ignore[type-var]
 
 
-def _grow(network: RandomNetwork, rng: np.random.Generator) -> None:
+def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> None:
     """One random operator at the end of a network."""
     small = min(network.x.shape[:2])
     kind = rng.choice(["conv", "conv", "conv", "max", "avg", "table"])
@@ -53,7 +53,7 @@ def _grow(network: RandomNetwork, rng: np.random.Generator) -> None:
         stride = (1, 1) if dilation != (1, 1) or small < 3 else tuple(int(s) for s in rng.integers(1, 3, 2))
         padding = "SAME" if small < 8 else str(rng.choice(["SAME", "VALID"]))
         activation = str(rng.choice(["NONE", "RELU", "RELU6"]))
-        outputs = int(rng.integers(1, 40))
+        outputs = int(rng.integers(1, channels + 1))
         network.conv(
             outputs, kernel, stride=stride, dilation=dilation, padding=padding, activation=activation
         )
@@ -64,12 +64,17 @@ def _grow(network: RandomNetwork, rng: np.random.Generator) -> None:
         network.pool(str(kind), size, padding=str(rng.choice(["SAME", "VALID"])))
 
 
-def random_image(rng: np.random.Generator, config: Config, operators: int = 3, dense: bool = True) -> Image:
-    """A random network of that many operators, then sometimes a fully connected one, with its input."""
-    network = start(rng, most=9, channels=20)
+def random_image(
+    rng: np.random.Generator, config: Config, operators: int = 3, dense: bool = True, most: int = 9
+) -> Image:
+    """A random network of that many operators, then sometimes a fully connected one, with its input.
+
+    most: rows and columns of the input at most; channels go up to four times that.
+    """
+    network = start(rng, most=most, channels=2 * most)
     first = network.x
     for _ in range(operators):
-        _grow(network, rng)
+        _grow(network, rng, 4 * most)
     if dense and rng.integers(2):
         network.flatten()
         network.dense(int(rng.integers(1, 20)))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.isa import ID_FETCH, ID_LOAD, ID_STORE
 from models.trace import CommandBursts, Trace
+from tb.agents.burst import Burst
 from tb.agents.memory_log import BurstTable
 
 NAMES = {ID_FETCH: "fetch read", ID_LOAD: "load read", ID_STORE: "store write"}
@@ -163,6 +164,21 @@ class ProgramScore:
         self.mismatches.append(
             Mismatch(stream, layer, command, burst, what, str(expected), str(found), beat, cycle)
         )
+
+
+def table_of(bursts: Sequence[Burst], n: int) -> BurstTable:
+    """Bursts logged by the memory in Python, as columns. n: bytes of a bus word."""
+
+    def words(write: bool) -> NDArray[np.uint8]:
+        raw = b"".join(burst.data for burst in bursts if burst.write == write)
+        return np.frombuffer(raw, np.uint8).reshape(-1, n)
+
+    beats = np.array([burst.beats for burst in bursts], np.int64)
+    write = np.array([burst.write for burst in bursts], bool)
+    ends = np.where(write, np.cumsum(beats * write), np.cumsum(beats * ~write))
+    columns = (np.array([getattr(burst, name) for burst in bursts]) for name in ("id", "addr"))
+    rest = (np.array([getattr(burst, name) for burst in bursts]) for name in ("resp", "full", "start", "end"))
+    return BurstTable(write, *columns, beats, *rest, ends - beats, words(False), words(True))
 
 
 def apply_writes(memory: NDArray[np.uint8], table: BurstTable) -> None:

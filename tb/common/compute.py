@@ -18,13 +18,28 @@ from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import conv_tiles
 from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Scoreboard
 from tb.agents.stream import StreamPins
 from tb.bench import simulator
 
 BUFFER_WORDS = 1 << 16  # of every buffer of these benches: addresses keep all their 16 bits
 Image = NDArray[np.uint8]
+
+
+def peek(pin: Any) -> int | None:
+    """`to_int`, five times as fast: without a LogicArray between the simulator and the number."""
+    try:
+        return int(pin._handle.get_signal_val_binstr(), 2)
+    except ValueError:
+        return None
+
+
+class Pins:
+    """Handles of all ports of a block, as attributes: looking one up in `dut` costs as much as reading it."""
+
+    def __init__(self, dut: Any, names: str) -> None:
+        self.__dict__.update({name: getattr(dut, name) for name in names.split()})
 
 
 class ContractError(AssertionError):
@@ -185,7 +200,7 @@ class HoldingSink(uvm_component):
         pins.ready.value = 0  # type: ignore[union-attr]
         while True:
             await pins.edge
-            if not ready or to_int(pins.valid) != 0 or to_int(pins.rst_n) != 1:
+            if not ready or peek(pins.valid) != 0 or peek(pins.rst_n) != 1:
                 ready = not self.stalls()
                 pins.ready.value = ready  # type: ignore[union-attr]
 
@@ -214,14 +229,14 @@ class BufferPort(uvm_component):
         served = True
         while True:
             await self.edge
-            if to_int(self.rst_n) == 1 and to_int(self.enable):
-                address = to_int(self.addr)
+            if peek(self.rst_n) == 1 and peek(self.enable):
+                address = peek(self.addr)
                 if address is None:
                     raise ContractError(f"{self.get_full_name()}: X on the address of a read")
                 self.data.value = int.from_bytes(self.words[address].tobytes(), "little")
                 self.port.write(address)
                 served = True
-            elif served and (self.idle is None or to_int(self.idle) != 0):
+            elif served and (self.idle is None or peek(self.idle) != 0):
                 self.data.value = worthless()
                 served = False
 

@@ -18,7 +18,7 @@ from models.blocks import window_bursts
 from models.isa import COMMAND_BYTES, Window, decode
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
 from tb.agents.axi_checks import Violation, fail
-from tb.agents.burst import DECERR, OKAY, SLVERR, Burst
+from tb.agents.burst import DECERR, OKAY, Burst
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Scoreboard
@@ -268,19 +268,23 @@ class DmaEnv(BlockEnv):
         """Fill the scoreboards with a command's bursts (address, beats) and events."""
         raise NotImplementedError
 
-    def expect_burst(self, address: int, beats: int, data: bytes, number: int) -> int:
-        """Expect a burst, and the error if a fault is planned for it. Returns its response."""
-        resp, size = OKAY, beats * self.config.n
+    def expect_burst(self, address: int, beats: int, data: bytes, number: int) -> None:
+        """Expect a burst, and the error if a fault is planned for it."""
         write = self.directions == "w"
-        for fault in self.memory.faults:
-            if fault.hits(write, self.predicted, address, size) and (fault.beat or 0) < beats:
-                resp = fault.resp
+        answers = [self._response(address, beats, beat) for beat in range(1 if write else beats)]
         self.predicted += 1
-        self.bursts.expect(Burst(write, 0, address, beats, data, resp))
-        if resp in (SLVERR, DECERR) and not self.failed:
+        self.bursts.expect(Burst(write, 0, address, beats, data, max(answers)))
+        if any(answers) and not self.failed:
             self.failed = True
-            self.errors.expect(Failure(int(resp == DECERR), address, number))
-        return resp
+            first = next(answer for answer in answers if answer)
+            self.errors.expect(Failure(int(first == DECERR), address, number))
+
+    def _response(self, address: int, beats: int, beat: int) -> int:
+        for fault in self.memory.faults:
+            hit = fault.hits(self.directions == "w", self.predicted, address, beats * self.config.n)
+            if hit and fault.beat in (None, beat):
+                return fault.resp
+        return OKAY
 
     def sample_events(self) -> None:
         """Publish this edge's events other than tokens and stamps."""

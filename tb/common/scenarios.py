@@ -106,6 +106,8 @@ async def error_of_last_burst(env_class: type[DmaEnv], dut: Any, resp: int) -> N
 async def waits_for_tokens(env_class: type[DmaEnv], dut: Any) -> None:
     """No token, no start, and stat_wait says so; each token of two is needed."""
     async with start(env_class, dut, stalls=False, credits=0) as env:
+        for queue in env.signals.values():
+            queue.credits = None
         for missing in env.waits.values():
             for queue in env.waits.values():
                 queue.credits = 1
@@ -136,11 +138,13 @@ async def full_token_queue_holds(env_class: type[DmaEnv], dut: Any) -> None:
             queue.credits = None
         for name, queue in env.signals.items():
             signals = {f"signal_{engine}": name == f"sig_{engine}" for engine in env.kind.signals}
-            await env.run(random_windows(env.kind, env.rng, env.config, 3, words=12, **signals))
-            await env.cycles(600)
+            commands = random_windows(env.kind, env.rng, env.config, 3, words=12, **signals)
+            running = cocotb.start_soon(env.run(commands))
+            await env.cycles(1000)
             if env.events.pending == 0 or value_of(dut.idle):
                 raise EngineError(f"done although {name} was never taken")
             queue.credits = 3
+            await running
             await env.drained()
             await env.cycles(5)
 
@@ -160,11 +164,11 @@ async def fills_the_outstanding_limit(env_class: type[DmaEnv], dut: Any) -> None
 
 
 async def a_word_a_cycle(env_class: type[DmaEnv], dut: Any, ready: str) -> None:
-    """Long runs over a fast bus: at least 95 % of the cycles from first to last word move one."""
+    """Long runs over a fast bus: at least 95 % of the cycles from first to last word move one.
+
+    With bursts of 4 beats and 2 under way the memory's latency shows: then only half.
+    """
     async with start(env_class, dut, timing=MemoryTiming(), stalls=False) as env:
-        # With bursts of 4 beats and 2 under way, the latency of the Python memory shows.
-        if env.config.max_burst < 16:
-            return
         command = random_window(env.kind, env.rng, env.config, run=300, count_x=1, count_y=1, address=4096)
         sent = cocotb.start_soon(env.run([command]))
         moved, cycles = 0, 0
@@ -175,7 +179,7 @@ async def a_word_a_cycle(env_class: type[DmaEnv], dut: Any, ready: str) -> None:
             cycles += moved > 0
         await sent
         await env.drained()
-        if cycles > 315:
+        if cycles > (315 if env.config.max_burst > 4 else 600):
             raise EngineError(f"{moved} words in {cycles} cycles")
 
 
@@ -189,6 +193,7 @@ async def corrupt_expectation(env_class: type[DmaEnv], dut: Any, scoreboard: str
             expect(corrupt(item))
 
         board.expect = wrong
-        await env.run(random_windows(env.kind, env.rng, env.config, 4, words=30, stamp=True))
+        signals = {f"signal_{engine}": True for engine in env.kind.signals}
+        await env.run(random_windows(env.kind, env.rng, env.config, 4, words=30, stamp=True, **signals))
         await env.drained()
 

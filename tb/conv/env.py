@@ -19,7 +19,7 @@ from pyuvm import uvm_analysis_port, uvm_component
 from models.blocks import conv_reads, conv_sums, conv_tiles, weight_reads
 from models.isa import Config, Conv, parse
 from tb.agents.env import BlockEnv
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params
@@ -29,10 +29,12 @@ from tb.common.compute import (
     Desc,
     HoldingSink,
     Image,
+    Pins,
     command_bits,
     descriptors,
     image,
     lighter,
+    peek,
     rows,
     wide_config,
 )
@@ -41,6 +43,9 @@ from tb.common.compute import (
 FULL_AFTER = 4
 # Cycles from a command's acceptance to the first word it may read.
 START_AFTER = 2
+
+PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr wgt_en desc_valid desc_ready sig_load_valid sig_load_ready
+    bank_full drain_en drain_bank drain_pixel drain_data drain_release idle stat_weights stat_acc"""
 
 
 class Read(NamedTuple):
@@ -76,7 +81,8 @@ class PostSide(uvm_component):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int, stalls: Stalls):
         super().__init__(name, parent)
-        self.dut = dut
+        self.dut = Pins(dut, PINS)
+        self.edge = RisingEdge(dut.clk)
         self.rng = rng
         self.delay = delay
         self.stalls = stalls
@@ -88,14 +94,14 @@ class PostSide(uvm_component):
 
     async def run_phase(self) -> None:
         """Pins that mean nothing carry noise."""
-        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        dut, edge = self.dut, self.edge
         pixel, wait = 0, self.rng.randint(0, self.delay)
         dut.drain_en.value = dut.drain_release.value = 0
         width = len(dut.drain_pixel)
         while True:
             await edge
             go = False
-            if self.tiles and to_int(dut.rst_n) == 1 and (to_int(dut.bank_full) or 0) >> self.tiles[0].bank & 1:
+            if self.tiles and peek(dut.rst_n) == 1 and (peek(dut.bank_full) or 0) >> self.tiles[0].bank & 1:
                 if wait:
                     wait -= 1
                 else:
@@ -123,7 +129,8 @@ class ConvWatch(uvm_component):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, config: Config) -> None:
         super().__init__(name, parent)
-        self.dut = dut
+        self.dut = Pins(dut, PINS)
+        self.edge = RisingEdge(dut.clk)
         self.n = config.n
         self.config = config
         self.reads = uvm_analysis_port("reads", self)
@@ -179,35 +186,35 @@ class ConvWatch(uvm_component):
             causes.add("weights")
         if word.tile_starts and self.used[word.bank]:
             causes.add("bank")
-        if word.tile_starts and word.drains and not to_int(dut.desc_ready):
+        if word.tile_starts and word.drains and not peek(dut.desc_ready):
             causes.add("desc")
-        if word.token and not to_int(dut.sig_load_ready):
+        if word.token and not peek(dut.sig_load_ready):
             causes.add("token")
         return causes
 
     async def run_phase(self) -> None:
         """One turn a cycle."""
-        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        dut, edge = self.dut, self.edge
         while True:
             await edge
             self.cycle += 1
-            if to_int(dut.rst_n) != 1:
+            if peek(dut.rst_n) != 1:
                 if self.reset_edges:
-                    quiet = [to_int(pin) for pin in (dut.act_en, dut.wgt_en, dut.bank_full)]
-                    self.check(quiet == [0, 0, 0] and to_int(dut.idle) == 1, f"not quiet in reset: {quiet}")
+                    quiet = [peek(pin) for pin in (dut.act_en, dut.wgt_en, dut.bank_full)]
+                    self.check(quiet == [0, 0, 0] and peek(dut.idle) == 1, f"not quiet in reset: {quiet}")
                 self.reset_edges += 1
                 continue
             self.reset_edges = 0
             self._activation()
             self._weights()
             self._banks()
-            if to_int(dut.cmd_valid) and to_int(dut.cmd_ready):
-                self.accepted(parse(to_int(dut.cmd_data).to_bytes(64, "little")))
+            if peek(dut.cmd_valid) and peek(dut.cmd_ready):
+                self.accepted(parse(peek(dut.cmd_data).to_bytes(64, "little")))
 
     def _activation(self) -> None:
         dut = self.dut
-        en, idle = to_int(dut.act_en), to_int(dut.idle)
-        weights, acc = to_int(dut.stat_weights), to_int(dut.stat_acc)
+        en, idle = peek(dut.act_en), peek(dut.idle)
+        weights, acc = peek(dut.stat_weights), peek(dut.stat_acc)
         self.check(idle == (not self.words), f"idle is {idle} with {len(self.words)} words due")
         due = bool(self.words) and self.cycle >= self.words[0].earliest
         causes = self.held_by(self.words[0]) if due else set()
@@ -219,18 +226,18 @@ class ConvWatch(uvm_component):
         if not en:
             return
         word = self.words.popleft()
-        desc = int(bool(to_int(dut.desc_valid) and to_int(dut.desc_ready)))
-        token = int(bool(to_int(dut.sig_load_valid) and to_int(dut.sig_load_ready)))
+        desc = int(bool(peek(dut.desc_valid) and peek(dut.desc_ready)))
+        token = int(bool(peek(dut.sig_load_valid) and peek(dut.sig_load_ready)))
         self.fed += 1
         self.passes += word.pass_starts
         if word.tile_starts and word.drains:
             self.used[word.bank] = True
         if word.tile_ends and word.drains:
             self.filling.append((self.cycle + FULL_AFTER, word.bank))
-        self.reads.write(Read(to_int(dut.act_addr), desc, token))
+        self.reads.write(Read(peek(dut.act_addr), desc, token))
 
     def _weights(self) -> None:
-        if to_int(self.dut.wgt_en):
+        if peek(self.dut.wgt_en):
             self.weights += 1
             self.check(
                 self.weights <= self.n * (self.passes + 1), "weights overwrite the block that waits for its pass"
@@ -240,17 +247,17 @@ class ConvWatch(uvm_component):
         dut = self.dut
         while self.filling and self.filling[0][0] == self.cycle:
             self.full |= 1 << self.filling.popleft()[1]
-        full = to_int(dut.bank_full)
+        full = peek(dut.bank_full)
         self.check(full == self.full, f"bank_full is {full}, expected {self.full}")
         if self.drained is not None:
-            data = to_int(dut.drain_data)
+            data = peek(dut.drain_data)
             self.check(data is not None, f"X in the sums of bank and pixel {self.drained}")
             self.sums.write(Sum(*self.drained, data.to_bytes(4 * self.n, "little")))  # type: ignore[union-attr]
         self.drained = None
-        if to_int(dut.drain_en):
-            bank = to_int(dut.drain_bank)
-            self.drained = (bank, to_int(dut.drain_pixel))  # type: ignore[assignment]
-            if to_int(dut.drain_release):
+        if peek(dut.drain_en):
+            bank = peek(dut.drain_bank)
+            self.drained = (bank, peek(dut.drain_pixel))  # type: ignore[assignment]
+            if peek(dut.drain_release):
                 self.used[bank] = False  # type: ignore[index]
                 self.full &= ~(1 << bank)  # type: ignore[operator]
 

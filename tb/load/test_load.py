@@ -26,6 +26,7 @@ BENCH = Bench(
         {"N": 16, "MAX_BURST": 64, "LOG_OUTSTANDING": 3},
         {"N": 4, "MAX_BURST": 256, "LOG_OUTSTANDING": 2},
     ],
+    timeout=120,
 )
 
 

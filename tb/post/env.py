@@ -17,14 +17,28 @@ from pyuvm import uvm_analysis_port, uvm_component
 
 from models.isa import PARAM_WORDS
 from tb.agents.env import BlockEnv
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params
-from tb.common.compute import BUFFER_WORDS, BufferPort, ContractError, Desc, Worthless, rows, wide_config
+from tb.common.compute import (
+    BUFFER_WORDS,
+    BufferPort,
+    ContractError,
+    Desc,
+    Pins,
+    Worthless,
+    peek,
+    rows,
+    wide_config,
+)
 from tb.post.stimulus import Parameters, Sums, expected, random_sums
 
 IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
+
+PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data drain_release
+    pool_valid pool_ready par_en par_addr wait_store_valid wait_store_ready sig_store_valid sig_store_ready
+    stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
 
 
 class Event(NamedTuple):
@@ -53,7 +67,7 @@ class Feed(uvm_component):
         """One item after the other, with pauses."""
         self.pins.idle()
         while True:
-            if (self.items or self.filler is not None) and to_int(self.pins.rst_n) == 1 and not self.stalls():
+            if (self.items or self.filler is not None) and peek(self.pins.rst_n) == 1 and not self.stalls():
                 await self.pins.send(self.items.popleft() if self.items else self.filler)
             else:
                 await self.pins.edge
@@ -64,7 +78,8 @@ class Banks(uvm_component):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int) -> None:
         super().__init__(name, parent)
-        self.dut = dut
+        self.dut = Pins(dut, PINS)
+        self.edge = RisingEdge(dut.clk)
         self.rng = rng
         self.delay = delay
         self.tiles: tuple[deque[list[int]], deque[list[int]]] = (deque(), deque())
@@ -79,18 +94,18 @@ class Banks(uvm_component):
 
     async def run_phase(self) -> None:
         """Answer reads in the next cycle; fill."""
-        dut, edge, worthless = self.dut, RisingEdge(self.dut.clk), Worthless(self.dut.drain_data)
+        dut, edge, worthless = self.dut, self.edge, Worthless(self.dut.drain_data)
         served, shown = True, 1
         while True:
             await edge
-            if to_int(dut.rst_n) == 1 and to_int(dut.drain_en):
-                bank = to_int(dut.drain_bank) or 0
-                pixel = to_int(dut.drain_pixel) or 0
+            if peek(dut.rst_n) == 1 and peek(dut.drain_en):
+                bank = peek(dut.drain_bank) or 0
+                pixel = peek(dut.drain_pixel) or 0
                 if not self.full >> bank & 1:
                     raise ContractError(f"post drains bank {bank}, which is not full")
                 dut.drain_data.value = self.tiles[bank][0][pixel % len(self.tiles[bank][0])]
                 served = True
-                if to_int(dut.drain_release):
+                if peek(dut.drain_release):
                     self.tiles[bank].popleft()
                     self.full &= ~(1 << bank)
                     self.wait[bank] = self.rng.randint(0, self.delay)
@@ -112,7 +127,8 @@ class PostWatch(uvm_component):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, n: int) -> None:
         super().__init__(name, parent)
-        self.dut = dut
+        self.dut = Pins(dut, PINS)
+        self.edge = RisingEdge(dut.clk)
         self.n = n
         self.inputs = uvm_analysis_port("inputs", self)
         self.outputs = uvm_analysis_port("outputs", self)
@@ -133,58 +149,58 @@ class PostWatch(uvm_component):
 
     async def run_phase(self) -> None:
         """One turn a cycle."""
-        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        dut, edge = self.dut, self.edge
         while True:
             await edge
             self.cycle += 1
-            if to_int(dut.rst_n) != 1:
+            if peek(dut.rst_n) != 1:
                 if self.in_reset:
-                    active = [to_int(p) for p in (dut.out_en, dut.drain_en, dut.par_en, dut.stamp_valid)]
-                    self.check(active == [0] * 4 and to_int(dut.idle) == 1, f"not quiet in reset: {active}")
+                    active = [peek(p) for p in (dut.out_en, dut.drain_en, dut.par_en, dut.stamp_valid)]
+                    self.check(active == [0] * 4 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
                 self.in_reset = True
                 continue
             self.in_reset = False
             self._idle()
             self._taken()
             self._made()
-            if to_int(dut.desc_valid) and to_int(dut.desc_ready):
-                self.accepted(Desc.unpack(to_int(dut.desc_data)))  # type: ignore[arg-type]
+            if peek(dut.desc_valid) and peek(dut.desc_ready):
+                self.accepted(Desc.unpack(peek(dut.desc_data)))  # type: ignore[arg-type]
 
     def _idle(self) -> None:
-        idle, pending = to_int(self.dut.idle), self.pending()
+        idle, pending = peek(self.dut.idle), self.pending()
         self.quiet = 0 if pending else self.quiet + 1
         self.check(idle is not None and not (idle and pending), f"idle is {idle}, {pending} results to come")
         self.check(idle == 1 or self.quiet <= IDLE_AFTER, f"not idle {self.quiet} cycles after the last effect")
 
     def _taken(self) -> None:
         dut = self.dut
-        if to_int(dut.par_en):
-            self.inputs.write(Event("par", to_int(dut.par_addr)))  # type: ignore[arg-type]
-        ready, valid = to_int(dut.wait_store_ready), to_int(dut.wait_store_valid)
-        self.check(to_int(dut.stat_wait) == (ready and not valid), "stat_wait is not: waits for the token")
+        if peek(dut.par_en):
+            self.inputs.write(Event("par", peek(dut.par_addr)))  # type: ignore[arg-type]
+        ready, valid = peek(dut.wait_store_ready), peek(dut.wait_store_valid)
+        self.check(peek(dut.stat_wait) == (ready and not valid), "stat_wait is not: waits for the token")
         if ready and valid:
             self.inputs.write(Event("wait"))
-        if to_int(dut.drain_en):
+        if peek(dut.drain_en):
             self.drain_cycles.append(self.cycle)
-            kind = "release" if to_int(dut.drain_release) else "drain"
-            self.inputs.write(Event(kind, to_int(dut.drain_bank), to_int(dut.drain_pixel)))  # type: ignore
+            kind = "release" if peek(dut.drain_release) else "drain"
+            self.inputs.write(Event(kind, peek(dut.drain_bank), peek(dut.drain_pixel)))  # type: ignore
         else:
-            self.check(to_int(dut.drain_release) == 0, "drain_release without drain_en")
-        if to_int(dut.pool_valid) and to_int(dut.pool_ready):
+            self.check(peek(dut.drain_release) == 0, "drain_release without drain_en")
+        if peek(dut.pool_valid) and peek(dut.pool_ready):
             self.inputs.write(Event("pool"))
 
     def _made(self) -> None:
         dut = self.dut
-        en = to_int(dut.out_en)
+        en = peek(dut.out_en)
         self.check(en is not None, "out_en is X")
         if en:
-            data = to_int(dut.out_data)
+            data = peek(dut.out_data)
             self.check(data is not None, "X in out_data")
-            self.outputs.write(Event("out", to_int(dut.out_addr), data.to_bytes(self.n, "little")))  # type: ignore
-        if to_int(dut.sig_store_valid) and to_int(dut.sig_store_ready):
+            self.outputs.write(Event("out", peek(dut.out_addr), data.to_bytes(self.n, "little")))  # type: ignore
+        if peek(dut.sig_store_valid) and peek(dut.sig_store_ready):
             self.outputs.write(Event("signal"))
-        if to_int(dut.stamp_valid):
-            self.outputs.write(Event("stamp", to_int(dut.stamp_layer)))  # type: ignore[arg-type]
+        if peek(dut.stamp_valid):
+            self.outputs.write(Event("stamp", peek(dut.stamp_layer)))  # type: ignore[arg-type]
 
 
 class PostEnv(BlockEnv):

@@ -1,0 +1,1 @@
+"""The core alone, with the host and the memory in Python."""

@@ -1,0 +1,71 @@
+"""Random POOL commands: windows, strides, valid rectangles, from one tap to hundreds, some that never count."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from models.isa import Config, Pool, PoolKind
+from tb.common.compute import random_post_fields
+
+
+def random_pool(rng: random.Random, config: Config, taps: int, **fixed: Any) -> Pool:
+    """A POOL of at most about `taps` reads; `fixed` fields are taken as they are."""
+    cb = rng.choice((1, 1, 2, rng.randint(1, 4)))
+    left = max(1, taps // cb)
+    side = rng.choice((1, 2, 3, rng.randint(1, 16)))
+    kw = min(side, left)
+    kh = min(rng.choice((side, rng.randint(1, 16))), max(1, left // kw))
+    left = max(1, left // (kw * kh))
+    out_w = rng.choice((1, rng.randint(1, min(left, 12))))
+    out_h = rng.choice((1, rng.randint(1, min(max(1, left // out_w), 12))))
+    x_stride, y_stride = rng.randint(1, 3), rng.randint(1, 3)
+    width, height = (out_w - 1) * x_stride + kw, (out_h - 1) * y_stride + kh
+
+    def rectangle(size: int) -> tuple[int, int]:
+        low, high = rng.randint(0, size), rng.randint(0, size)
+        return rng.choice(((0, size), (0, 0xFFFF), (min(low, 2), size), (low, high), (size, 0xFFFF)))
+
+    (x_lo, x_hi), (y_lo, y_hi) = rectangle(width), rectangle(height)
+    fields: dict[str, Any] = {
+        **random_post_fields(rng),
+        "kind": rng.choice(tuple(PoolKind)),
+        "act_base": rng.getrandbits(16),
+        "x_step": rng.choice((x_stride * cb, rng.getrandbits(16))),
+        "y_step": rng.choice((y_stride * width * cb, rng.getrandbits(16))),
+        "kx_step": rng.choice((cb, rng.getrandbits(16))),
+        "ky_step": rng.choice((width * cb, rng.getrandbits(16))),
+        "kw": kw,
+        "kh": kh,
+        "cb": cb,
+        "out_w": out_w,
+        "out_h": out_h,
+        "x_stride": x_stride,
+        "y_stride": y_stride,
+        "x_lo": x_lo,
+        "x_hi": x_hi,
+        "y_lo": y_lo,
+        "y_hi": y_hi,
+        "wait_store": bool(rng.getrandbits(1)),
+        "signal_store": bool(rng.getrandbits(1)),
+        "stamp": bool(rng.getrandbits(1)),
+    }
+    fields.update(fixed)
+    command = Pool(**fields)
+    command.check(config)
+    return command
+
+
+def random_pools(rng: random.Random, config: Config, count: int, taps: int) -> list[Pool]:
+    """`count` commands, corners first: one tap, nothing that counts, one window over everything."""
+    everything = {"x_lo": 0, "x_hi": 0xFFFF, "y_lo": 0, "y_hi": 0xFFFF}
+    one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1}
+    corners: list[dict[str, Any]] = [
+        {"kind": PoolKind.AVERAGE, **one, "cb": 3, "signal_load": True},
+        {"kind": PoolKind.AVERAGE, **one, "kw": min(taps, 255), "kh": max(1, min(taps // 255, 255)), **everything},
+        {"kind": PoolKind.SUM, **one, "kw": 7, "kh": 7, "cb": 2, **everything},
+        {"kind": PoolKind.MAX, **one, "kw": 3, "kh": 3, "out_w": 4, "x_lo": 9, "x_hi": 9},
+        {"kind": PoolKind.AVERAGE, "kw": 2, "kh": 2, "out_w": 5, "out_h": 5, "cb": 1, **everything},
+    ]
+    commands = [random_pool(rng, config, taps, **corner) for corner in corners[:count]]
+    return commands + [random_pool(rng, config, taps) for _ in range(count - len(commands))]

@@ -1,0 +1,150 @@
+"""pool: results, addresses, descriptors and tokens against the models."""
+
+from __future__ import annotations
+
+import cocotb
+
+from models.isa import PoolKind
+from tb.agents.env import start
+from tb.agents.scoreboard import Idle, Mismatch, Missing
+from tb.bench import Bench
+from tb.common.compute import ContractError, command_bits, lighter, spoil
+from tb.pool.commands import random_pool, random_pools
+from tb.pool.env import DIVISION, PoolEnv
+
+BENCH = Bench(toplevel="npu_pool", params=[{"N": 4}, {"N": 16}])
+
+# What the windows of a run must have met at least once, or the run proves little.
+OUTCOMES = {f"{kind.name.lower()}_of_{what}" for kind in PoolKind for what in ("nothing", "a_part")}
+OUTCOMES |= {"tie_up", "tie_down", "average_of_minimum"}
+
+
+@cocotb.test()
+@cocotb.parametrize(pressure=["none", "random"], salt=range(2))
+async def pool_matches_model_on_random_commands(dut, pressure, salt):
+    async with start(PoolEnv, dut, pressure=pressure, salt=salt) as env:
+        await env.run(random_pools(env.rng, env.config, lighter(60, 2), lighter(400, 4)))
+    missed = OUTCOMES - {name for name, count in env.outcomes.items() if count}
+    assert not missed, f"no window met: {missed}"
+
+
+@cocotb.test()
+async def pool_stalls_for_every_cause_and_loses_nothing(dut):
+    async with start(PoolEnv, dut, pressure="heavy") as env:
+        one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1, "cb": 1, "signal_load": True}
+        await env.run([random_pool(env.rng, env.config, 1, **one) for _ in range(lighter(20, 2))])
+        await env.run(random_pools(env.rng, env.config, lighter(30, 3), 100))
+    assert {"out", "desc", "token"} <= set(env.watch.lost), env.watch.lost
+
+
+@cocotb.test()
+async def pool_averages_the_largest_window(dut):
+    async with start(PoolEnv, dut, pressure="none") as env:
+        side = lighter(255, 8)
+        taps = {"kw": side, "kh": side, "out_w": 1, "out_h": 1, "cb": 1, "kx_step": 1, "ky_step": side}
+        inside = {"x_lo": 0, "x_hi": 255, "y_lo": 0, "y_hi": 255}
+        await env.run([random_pool(env.rng, env.config, 1, kind=PoolKind.AVERAGE, **taps, **inside)])
+
+
+async def taps_without_bubble(env, commands):
+    """Run commands; taps must come in as many cycles, from the first to the last."""
+    running = cocotb.start_soon(env.run(commands))
+    while not env.watch.seen:
+        await env.cycles(1)
+    cycle, seen = env.watch.cycle, env.watch.seen
+    total = sum(c.pixels * c.kw * c.kh * c.cb for c in commands)
+    while env.watch.seen < total:
+        await env.cycles(1)
+    cycles, taps = env.watch.cycle - cycle, env.watch.seen - seen
+    await running
+    if cycles != taps:
+        raise ContractError(f"{taps} taps took {cycles} cycles: {env.watch.lost}")
+
+
+def commands_that_hide_division(env):
+    """Windows of DIVISION + 1 taps or more, and maxima of any size."""
+    commands = []
+    for _ in range(lighter(20, 4)):
+        kind = env.rng.choice(tuple(PoolKind))
+        kw, kh = (3, 3) if kind == PoolKind.AVERAGE else (env.rng.randint(1, 3), env.rng.randint(1, 3))
+        assert kind != PoolKind.AVERAGE or kw * kh > DIVISION
+        # A division under way when smaller windows follow would be waited for.
+        commands.append(random_pool(env.rng, env.config, 200, kind=kind, kw=kw, kh=kh))
+    return sorted(commands, key=lambda command: command.kind == PoolKind.AVERAGE)
+
+
+@cocotb.test()
+async def pool_reads_a_tap_a_cycle(dut):
+    async with start(PoolEnv, dut, pressure="none") as env:
+        await taps_without_bubble(env, commands_that_hide_division(env))
+
+
+@cocotb.test(expect_error=ContractError)
+async def bubble_is_noticed(dut):
+    async with start(PoolEnv, dut, pressure="heavy") as env:
+        await taps_without_bubble(env, commands_that_hide_division(env))
+
+
+@cocotb.test()
+async def pool_works_after_reset_in_flight(dut):
+    async with start(PoolEnv, dut) as env:
+        for _ in range(lighter(12, 3)):
+            commands = [random_pool(env.rng, env.config, 60) for _ in range(3)]
+            sending = cocotb.start_soon(env.cmd.send(map(command_bits, commands)))
+            await env.cycles(env.rng.randint(4, 100))
+            await env.reset(env.rng.choice((0, 0, 1, 3)))
+            await sending
+            await env.reset(env.rng.choice((0, 3)))
+        await env.run(random_pools(env.rng, env.config, lighter(20, 3), 100))
+
+
+@cocotb.test(expect_error=Mismatch)
+@cocotb.parametrize(
+    spoilt=[
+        ("taps", lambda tap: tap._replace(addr=tap.addr ^ 1)),
+        ("taps", lambda tap: tap._replace(token=1 - tap.token)),
+        ("taps", lambda tap: tap._replace(desc=1 - tap.desc)),
+        ("descs", lambda desc: desc._replace(par_addr=desc.par_addr ^ 1)),
+        ("results", lambda word: bytes([word[0] ^ 1]) + word[1:]),
+    ]
+)
+async def scoreboards_catch_a_wrong_item(dut, spoilt):
+    name, change = spoilt
+    async with start(PoolEnv, dut) as env:
+        spoil(getattr(env, name), change)
+        await env.run(random_pools(env.rng, env.config, 6, 60))
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_one_wrong_activation(dut):
+    async with start(PoolEnv, dut) as env:
+        env.act.words = env.words ^ 0x80
+        await env.run(random_pools(env.rng, env.config, 6, 60))
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_catches_a_command_that_is_never_done(dut):
+    async with start(PoolEnv, dut) as env:
+        env.desc_sink.stalls = lambda: True
+        await env.reset()
+        await env.run([random_pool(env.rng, env.config, 60)], patience=300)
+
+
+@cocotb.test(expect_error=ContractError)
+async def watch_catches_reads_of_no_command(dut):
+    async with start(PoolEnv, dut) as env:
+        env.watch.due = NoTaps()
+        await env.run([random_pool(env.rng, env.config, 60)])
+
+
+class NoTaps(list):
+    """A watch that forgets what it accepted."""
+
+    def append(self, taps):
+        pass
+
+
+@cocotb.test(expect_error=Idle)
+async def idle_scoreboards_fail(dut):
+    async with start(PoolEnv, dut):
+        pass

@@ -1,0 +1,251 @@
+"""store: STORE commands become bursts in order with the output buffer's words, and tokens only when all is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_component
+
+from models.blocks import store_reads
+from models.isa import Store, Window
+from tb.agents.axi4 import MemoryTiming
+from tb.agents.burst import DECERR, SLVERR
+from tb.agents.env import start
+from tb.agents.pins import to_int
+from tb.agents.scoreboard import Idle, Mismatch, Missing
+from tb.bench import Bench, seed
+from tb.common import scenarios
+from tb.common.commands import Noise, random_window, random_windows
+from tb.common.dma import DmaEnv, EngineError, EngineMonitor, Prefix, value_of
+
+BENCH = Bench(
+    toplevel="npu_store",
+    params=[
+        {"N": 4, "MAX_BURST": 4, "LOG_OUTSTANDING": 1},
+        {"N": 16, "MAX_BURST": 64, "LOG_OUTSTANDING": 3},
+        {"N": 4, "MAX_BURST": 256, "LOG_OUTSTANDING": 2},
+    ],
+    timeout=120,
+)
+
+
+class OutputBuffer(uvm_component):
+    """The buffer's read port: the word one cycle after rd_en, noise in every other cycle. 65536 words."""
+
+    def __init__(self, name: str, parent: StoreEnv, dut: Any, width: int) -> None:
+        super().__init__(name, parent)
+        self.dut, self.width, self.rng = dut, width, parent.rng
+        self._noise = Noise(seed() ^ 0x5A5A)
+
+    def word(self, address: int) -> bytes:
+        """What the buffer holds at a word address."""
+        return self._noise[slice(address * self.width, (address + 1) * self.width)].tobytes()
+
+    async def run_phase(self) -> None:
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            if to_int(dut.rst_n) == 1 and to_int(dut.rd_en) == 1:
+                dut.rd_data.value = int.from_bytes(self.word(value_of(dut.rd_addr)), "little")
+            else:
+                dut.rd_data.value = self.rng.getrandbits(8 * self.width)
+
+
+class StoreEnv(DmaEnv):
+    """Events: ("response",) per burst, ("token", name), ("stamp", layer). reads: buffer words asked for, in order."""
+
+    kind = Store
+    wait_pins = ("wait_compute",)
+    signal_pins = ("sig_compute", "sig_load")
+    directions = "w"
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, **options: Any) -> None:
+        super().__init__(name, parent, dut, **options)
+        self.buffer = OutputBuffer("buffer", self, dut, self.config.n)
+        self.reads = Prefix("reads", self)
+
+    def predict(self, command: Window, number: int, where: list[tuple[int, int]]) -> None:
+        reads = store_reads(command, self.config).tolist()
+        done = 0
+        for address, beats in where:
+            words = reads[done : done + beats]
+            done += beats
+            for word in words:
+                self.reads.expect(word)
+            # After the first error nothing is said of what still ends.
+            if not self.failed:
+                self.events.expect(("response",))
+            self.expect_burst(address, beats, b"".join(map(self.buffer.word, words)), number)
+        if self.failed:
+            return
+        if command.signal_compute:
+            self.events.expect(("token", "sig_compute"))
+        if command.signal_load:
+            self.events.expect(("token", "sig_load"))
+        if command.stamp:
+            self.events.expect(("stamp", command.layer % 256))
+
+    def sample_events(self) -> None:
+        dut = self.dut
+        if value_of(dut.rd_en):
+            self.reads.observe(value_of(dut.rd_addr))
+        if self.burst_ends() and not value_of(dut.halt):
+            self.events.observe(("response",))
+
+    def burst_ends(self) -> int:
+        return value_of(self.dut.b_valid) and value_of(self.dut.b_ready)
+
+    async def halted(self) -> None:
+        await super().halted()
+        self.reads.stop()
+
+
+def sample_as_if_halted(watch: EngineMonitor, halted: int) -> None:
+    EngineMonitor.sample_bus(watch, 1)
+
+
+@cocotb.test()
+@cocotb.parametrize(profile=range(3))
+async def store_matches_model_under_random_pace(dut: Any, profile: int) -> None:
+    await scenarios.random_commands(StoreEnv, dut, 30)
+
+
+@cocotb.test()
+async def store_honours_wide_counts(dut: Any) -> None:
+    """Each count alone is larger than a byte."""
+    async with start(StoreEnv, dut, stalls=False, timing=MemoryTiming()) as env:
+        one = {"run": 1, "count_x": 1, "count_y": 1}
+        for name in one:
+            await env.run([random_window(Store, env.rng, env.config, **one | {name: 259})])
+        await env.drained()
+
+
+@cocotb.test()
+async def store_moves_a_word_a_cycle(dut: Any) -> None:
+    await scenarios.a_word_a_cycle(StoreEnv, dut, "w")
+
+
+@cocotb.test()
+async def store_keeps_outstanding_bursts_in_flight(dut: Any) -> None:
+    await scenarios.fills_the_outstanding_limit(StoreEnv, dut)
+
+
+@cocotb.test()
+async def store_waits_for_its_token(dut: Any) -> None:
+    await scenarios.waits_for_tokens(StoreEnv, dut)
+
+
+@cocotb.test()
+async def store_keeps_its_tokens_until_there_is_room(dut: Any) -> None:
+    await scenarios.full_token_queue_holds(StoreEnv, dut)
+
+
+@cocotb.test()
+@cocotb.parametrize(late=["sig_compute", "sig_load"])
+async def store_gives_both_tokens_or_none(dut: Any, late: str) -> None:
+    """Room for one of two tokens: the other waits with it and is not given twice."""
+    async with start(StoreEnv, dut, credits=0) as env:
+        for name in env.signals.keys() - {late}:
+            env.signals[name].credits = 5
+        env.waits["wait_compute"].credits = None
+        both = {"signal_compute": True, "signal_load": True}
+        await env.run([random_window(Store, env.rng, env.config, run=1, count_x=1, count_y=1, **both)])
+        await env.cycles(300)
+        assert env.events.compared == 0
+        env.signals[late].credits = 5
+        await env.drained()
+        assert [queue.credits for queue in env.signals.values()] == [4, 4]
+
+
+@cocotb.test()
+async def store_signals_only_after_last_response(dut: Any) -> None:
+    """Data long gone, responses late: no token before the last one."""
+    async with start(StoreEnv, dut, stalls=False, timing=MemoryTiming(write_latency=(300, 300))) as env:
+        both = {"signal_compute": True, "signal_load": True, "stamp": True}
+        await env.run([random_window(Store, env.rng, env.config, run=1, count_x=2, count_y=1, **both)])
+        await env.cycles(280)
+        assert env.events.compared == 0 and env.watch.under_way == 2
+        await env.drained()
+        assert env.events.compared == 5
+
+
+@cocotb.test()
+async def store_works_after_reset_in_flight(dut: Any) -> None:
+    await scenarios.reset_in_flight(StoreEnv, dut)
+
+
+@cocotb.test()
+async def store_starts_nothing_after_halt(dut: Any) -> None:
+    await scenarios.halt_in_flight(StoreEnv, dut)
+
+
+@cocotb.test()
+async def store_reports_first_error(dut: Any) -> None:
+    await scenarios.first_error_is_reported(StoreEnv, dut)
+
+
+@cocotb.test()
+@cocotb.parametrize(resp=[SLVERR, DECERR])
+async def store_gives_no_token_after_error_in_last_burst(dut: Any, resp: int) -> None:
+    await scenarios.error_of_last_burst(StoreEnv, dut, resp)
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_address(dut: Any) -> None:
+    await scenarios.corrupt_expectation(StoreEnv, dut, "bursts", lambda b: replace(b, addr=b.addr ^ 1 << 31))
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_byte(dut: Any) -> None:
+    def flip(burst: Any) -> Any:
+        return replace(burst, data=bytes([burst.data[0] ^ 1]) + burst.data[1:])
+
+    await scenarios.corrupt_expectation(StoreEnv, dut, "bursts", flip)
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_read(dut: Any) -> None:
+    await scenarios.corrupt_expectation(StoreEnv, dut, "reads", lambda word: word ^ 1)
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_token_before_the_last_response(dut: Any) -> None:
+    def late(event: tuple) -> tuple:
+        return ("response",) if event[0] == "token" else event
+
+    await scenarios.corrupt_expectation(StoreEnv, dut, "events", late)
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_misses_an_error_that_is_not_reported(dut: Any) -> None:
+    async with start(StoreEnv, dut) as env:
+        await env.run([random_window(Store, env.rng, env.config, 10)])
+        await env.drained()
+        env.errors.expect((0, 0, 0))
+
+
+@cocotb.test(expect_error=EngineError)
+async def bench_catches_a_burst_of_no_command(dut: Any) -> None:
+    async with start(StoreEnv, dut) as env:
+        env.watch.allowed = -1  # as if the model knew of one burst less
+        await env.run([random_window(Store, env.rng, env.config, 10)])
+        await env.drained()
+
+
+@cocotb.test(expect_error=EngineError)
+async def bench_catches_a_burst_after_halt(dut: Any) -> None:
+    """The engine's halt is held low behind the monitor's back."""
+    async with start(StoreEnv, dut) as env:
+        env.watch.sample_bus = partial(sample_as_if_halted, env.watch)
+        await env.run([random_window(Store, env.rng, env.config, 10)])
+        await env.drained()
+
+
+@cocotb.test(expect_error=Idle)
+async def store_bench_without_commands_fails(dut: Any) -> None:
+    async with start(StoreEnv, dut):
+        pass

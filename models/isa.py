@@ -305,10 +305,11 @@ class Conv(Compute):
                 f"sums that outlive their command fill one bank: groups {self.groups}, {self.pixels} pixels, "
                 f"tile {self.tile}; groups must be 1 and the pixels one tile",
             )
-        if not self.drain and (self.wait_store or self.signal_store):
-            name = "wait_store" if self.wait_store else "signal_store"
-            message = f"a CONV without drain has nothing to say to store: {name}"
-            raise BadCommand(Cause.BAD_FIELD, name, message)
+        if not self.drain:
+            for name in ("wait_store", "signal_store", "stamp"):
+                if getattr(self, name):
+                    message = f"a CONV without drain sends nothing through post: it has no {name}"
+                    raise BadCommand(Cause.BAD_FIELD, name, message)
 
 
 @dataclass(frozen=True, kw_only=True)

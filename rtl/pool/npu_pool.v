@@ -37,6 +37,7 @@ module npu_pool #(
   wire tap_first;
   wire tap_last;
   wire step;  // both stages advance
+  wire seq_idle;
 
   npu_pool_seq u_seq (
       .clk(clk),
@@ -56,7 +57,7 @@ module npu_pool #(
       .desc_data(desc_data),
       .sig_load_valid(sig_load_valid),
       .sig_load_ready(sig_load_ready),
-      .idle(idle)
+      .idle(seq_idle)
   );
 
   // ---------------------------------------------------------------- accumulate
@@ -72,6 +73,8 @@ module npu_pool #(
   wire result_ready;
 
   assign step = !(valid1 && last1) || result_ready;
+  // Another unit may read the buffer only when the last word, which a busy divider holds back, is added.
+  assign idle = seq_idle && !valid1;
 
   always @(posedge clk) begin
     if (!rst_n) valid1 <= 1'b0;

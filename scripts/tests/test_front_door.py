@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import front, setup, test_all
+from scripts import front, setup, test_all, tools
 from scripts.tests.conftest import Tree
 from scripts.tools import ROOT, UserError
 
@@ -198,3 +198,16 @@ def test_a_failed_command_shows_the_end_of_its_log(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(setup, "ROOT", tmp_path)
     with pytest.raises(UserError, match="it broke(.|\n)*no such host"):
         setup.run_logged(["sh", "-c", "echo no such host; exit 1"], "it broke")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_icarus_is_installed_where_that_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, allowed: bool
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\n: >"{tmp_path}/iverilog"\n/bin/chmod +x "{tmp_path}/iverilog"\n')
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("ASSAY_APT", "1" if allowed else "0")
+    monkeypatch.setattr(tools.os, "geteuid", lambda: 0)
+    assert tools.missing_icarus() == (None if allowed else "sudo apt-get install -y iverilog")

@@ -1,4 +1,4 @@
-"""Random LOAD and STORE commands that look for the corners, and a DRAM that is never empty."""
+"""Random commands that look for the corners, and a DRAM that is never empty."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import COMMAND_BYTES, PAGE, Config, Load, Window
+from models.isa import (
+    COMMAND_BYTES,
+    PAGE,
+    ROUNDING_MODES,
+    Command,
+    Compute,
+    Config,
+    Conv,
+    Load,
+    Pool,
+    Store,
+    Window,
+)
 
 WindowT = TypeVar("WindowT", bound=Window)
+ComputeT = TypeVar("ComputeT", bound=Compute)
 SPACE = 1 << 32
 
 
@@ -96,3 +109,33 @@ def random_windows(
     """Several commands."""
     return [random_window(kind, rng, config, words, **fixed) for _ in range(count)]
 
+
+
+def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **fixed: Any) -> ComputeT:
+    """A CONV or POOL that the core accepts, every field random."""
+    values: dict[str, Any] = {}
+    for name, place in kind.layout().items():
+        value = rng.getrandbits(place.width)
+        value = value - (1 << place.width) if place.signed and value >> (place.width - 1) else value
+        values[name] = max(1, value) if place.count else value
+    for engine in ("load", "compute", "store"):
+        values[f"wait_{engine}"] &= engine in kind.waits
+        values[f"signal_{engine}"] &= engine in kind.signals
+    values["rounding"] = rng.choice(ROUNDING_MODES)
+    if kind is Conv:
+        values["tile"] = rng.choice((1, config.acc_depth, rng.randint(1, config.acc_depth)))
+        if not (values["clear"] and values["drain"]):
+            values |= {"groups": 1, "out_h": 1, "out_w": rng.choice((1, values["tile"]))}
+        if not values["drain"]:
+            values |= {"wait_store": 0, "signal_store": 0, "stamp": 0}
+    else:
+        values["kind"] = rng.randrange(3)
+    return kind(**values | fixed)
+
+
+def random_command(rng: random.Random, config: Config) -> Command:
+    """Any command that the core accepts, except END."""
+    kind: Any = rng.choice((Load, Store, Conv, Pool))
+    if issubclass(kind, Window):
+        return random_window(kind, rng, config)
+    return random_compute(kind, rng, config)

@@ -104,19 +104,16 @@ class Failure(NamedTuple):
     command: int
 
 
-class EngineMonitor(uvm_component):
-    """Every rising edge: publishes starts, events and errors of an engine, checks quiet, idle and halt, and
-    raises halt in the cycle after an error as npu_control does.
+class BusWatch(uvm_component):
+    """Every rising edge: quiet is exact, an address belongs to a command, none is new after halt.
 
-    waits, signals: token prefixes in the order of wait and signal bits. channel: ar or aw.
+    channel: ar or aw. The environment says when a burst ends (burst_ends).
     """
 
-    def __init__(self, name: str, parent: DmaEnv, channel: str) -> None:
+    def __init__(self, name: str, parent: Any, channel: str) -> None:
         super().__init__(name, parent)
         self.env, self.dut, dut = parent, parent.dut, parent.dut
         self.valid, self.ready = getattr(dut, f"{channel}_valid"), getattr(dut, f"{channel}_ready")
-        self.waits = [queue.pins for queue in parent.waits.values()]
-        self.signals = {name: queue.pins for name, queue in parent.signals.items()}
         self.address = getattr(dut, f"{channel}_addr")
         self.flush()
 
@@ -132,8 +129,6 @@ class EngineMonitor(uvm_component):
     def halt(self) -> None:
         """High from here on, until reset."""
         self.dut.halt.value = 1
-        for queue in self.env.signals.values():
-            queue.halted = True
 
     def rule(self, holds: object, text: str) -> None:
         """Raise EngineError unless the rule holds."""
@@ -147,6 +142,43 @@ class EngineMonitor(uvm_component):
             await edge
             if to_int(self.dut.rst_n) == 1:
                 self.sample()
+
+    def sample(self) -> None:
+        """One edge outside reset."""
+        raise NotImplementedError
+
+    def sample_bus(self, halted: int) -> None:
+        """quiet is exact, and an address is shown only for a started command and not after halt."""
+        valid = value_of(self.valid)
+        if valid and not self.waiting:
+            self.rule(self.allowed > 0, f"address 0x{value_of(self.address):x} belongs to no command")
+            self.rule(not self.was_halted, f"a new burst, address 0x{value_of(self.address):x}, after halt")
+            self.allowed -= 1
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        self.waiting = bool(valid and not value_of(self.ready))
+        self.rule(
+            value_of(self.dut.quiet) == (self.under_way == 0),
+            f"quiet is {value_of(self.dut.quiet)} with {self.under_way} bursts under way",
+        )
+        self.under_way -= self.env.burst_ends()
+        self.was_halted = bool(halted)
+
+
+class EngineMonitor(BusWatch):
+    """Every rising edge: publishes starts, events and errors of load or store, checks idle and halt, and
+    raises halt in the cycle after an error as npu_control does."""
+
+    def __init__(self, name: str, parent: DmaEnv, channel: str) -> None:
+        super().__init__(name, parent, channel)
+        self.waits = [queue.pins for queue in parent.waits.values()]
+        self.signals = {name: queue.pins for name, queue in parent.signals.items()}
+
+    def halt(self) -> None:
+        """High from here on, until reset; tokens on offer may be taken back."""
+        super().halt()
+        for queue in self.env.signals.values():
+            queue.halted = True
 
     def sample(self) -> None:
         """One edge outside reset."""
@@ -177,23 +209,6 @@ class EngineMonitor(uvm_component):
             self.halt()
         missing = any(queue.credits == 0 for queue in env.waits.values())
         self.rule(missing or not value_of(dut.stat_wait) or not started, "stat_wait while a command starts")
-
-    def sample_bus(self, halted: int) -> None:
-        """quiet is exact, and an address is shown only for a started command and not after halt."""
-        valid = value_of(self.valid)
-        if valid and not self.waiting:
-            self.rule(self.allowed > 0, f"address 0x{value_of(self.address):x} belongs to no command")
-            self.rule(not self.was_halted, f"a new burst, address 0x{value_of(self.address):x}, after halt")
-            self.allowed -= 1
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-        self.waiting = bool(valid and not value_of(self.ready))
-        self.rule(
-            value_of(self.dut.quiet) == (self.under_way == 0),
-            f"quiet is {value_of(self.dut.quiet)} with {self.under_way} bursts under way",
-        )
-        self.under_way -= self.env.burst_ends()
-        self.was_halted = bool(halted)
 
 
 class DmaEnv(BlockEnv):

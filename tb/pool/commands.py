@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
+
 from models.isa import Config, Pool, PoolKind
-from tb.common.compute import random_post_fields
+from tb.common.compute import Image, random_post_fields
 
 
 def random_pool(rng: random.Random, config: Config, taps: int, **fixed: Any) -> Pool:
@@ -56,16 +58,23 @@ def random_pool(rng: random.Random, config: Config, taps: int, **fixed: Any) -> 
     return command
 
 
-def random_pools(rng: random.Random, config: Config, count: int, taps: int) -> list[Pool]:
-    """`count` commands, corners first: one tap, nothing that counts, one window over everything."""
+def random_pools(rng: random.Random, config: Config, words: Image, count: int, taps: int) -> list[Pool]:
+    """`count` commands, corners first: one tap, nothing or a part that counts, ties, extremes of `words`."""
     everything = {"x_lo": 0, "x_hi": 0xFFFF, "y_lo": 0, "y_hi": 0xFFFF}
-    one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1}
-    corners: list[dict[str, Any]] = [
-        {"kind": PoolKind.AVERAGE, **one, "cb": 3, "signal_load": True},
-        {"kind": PoolKind.AVERAGE, **one, "kw": min(taps, 255), "kh": max(1, min(taps // 255, 255)), **everything},
-        {"kind": PoolKind.SUM, **one, "kw": 7, "kh": 7, "cb": 2, **everything},
-        {"kind": PoolKind.MAX, **one, "kw": 3, "kh": 3, "out_w": 4, "x_lo": 9, "x_hi": 9},
-        {"kind": PoolKind.AVERAGE, "kw": 2, "kh": 2, "out_w": 5, "out_h": 5, "cb": 1, **everything},
+    nothing = {"x_lo": 9, "x_hi": 9, "y_lo": 0, "y_hi": 9}
+    part = {"x_lo": 1, "x_hi": 3, "y_lo": 1, "y_hi": 2}
+    one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1, "cb": 1}
+    nine = {"kw": 3, "kh": 3, "out_w": 1, "out_h": 1, "cb": 1, "kx_step": 1, "ky_step": 3}
+    corners: list[dict[str, Any]] = [{"kind": PoolKind.AVERAGE, **one, "signal_load": True}]
+    for kind in PoolKind:
+        corners += [{"kind": kind, **nine, **rectangle} for rectangle in (nothing, part)]
+        for extreme in (0x80, 0x7F):
+            start = int(np.flatnonzero((words == extreme).all(axis=1))[0])
+            corners.append({"kind": kind, **nine, **everything, "act_base": start})
+    wide = {"kw": min(taps, 255), "kh": max(1, min(taps // 255, 255))}
+    corners += [
+        {"kind": PoolKind.AVERAGE, "kw": 2, "kh": 2, "out_w": 5, "out_h": 3, "cb": 1, **everything},
+        {"kind": PoolKind.AVERAGE, **one, **wide, **everything},
     ]
     commands = [random_pool(rng, config, taps, **corner) for corner in corners[:count]]
     return commands + [random_pool(rng, config, taps) for _ in range(count - len(commands))]

@@ -55,6 +55,7 @@ class PoolWatch(uvm_component):
         self.edge = RisingEdge(dut.clk)
         self.taps = uvm_analysis_port("taps", self)
         self.accepted: Any = None
+        self.pending: Any = None  # results still to come
         self.cycle = 0
         self.seen = 0  # taps
         self.lost: Counter[str] = Counter()  # cycles without a tap though one is due
@@ -85,6 +86,7 @@ class PoolWatch(uvm_component):
             en = peek(dut.act_en)
             self.check(en == 0 or bool(self.due), f"act_en is {en} with no tap due")
             self.check(not (self.due and peek(dut.idle) != 0), f"idle with taps due: {list(self.due)}")
+            self.check(peek(dut.idle) == 1 or bool(self.pending()), "not idle after the last result")
             desc = int(bool(peek(dut.desc_valid) and peek(dut.desc_ready)))
             token = int(bool(peek(dut.sig_load_valid) and peek(dut.sig_load_ready)))
             if en:
@@ -96,8 +98,8 @@ class PoolWatch(uvm_component):
             else:
                 self.check(not (desc or token), "a descriptor or a token without its read")
                 if self.due:
-                    self.lost["out" if not peek(dut.out_ready) else "desc" if not peek(dut.desc_ready) else
-                              "token" if not peek(dut.sig_load_ready) else "other"] += 1
+                    ready = {"out": dut.out_ready, "desc": dut.desc_ready, "token": dut.sig_load_ready}
+                    self.lost.update([name for name, pin in ready.items() if not peek(pin)] or ["other"])
             if peek(dut.cmd_valid) and peek(dut.cmd_ready):
                 command = parse(peek(dut.cmd_data).to_bytes(64, "little"))  # type: ignore[union-attr]
                 assert isinstance(command, Pool)
@@ -134,6 +136,7 @@ class PoolEnv(BlockEnv):
     def connect_phase(self) -> None:
         n = self.config.n
         self.watch.accepted = self.predict
+        self.watch.pending = lambda: self.results.pending
         self.watch.taps.connect(self.taps.actual)
         self.desc.port.connect(AnalysisSink("desc_in", self, lambda bits: self.descs.observe(Desc.unpack(bits))))
         self.out.port.connect(

@@ -23,7 +23,7 @@ OUTCOMES |= {"tie_up", "tie_down", "average_of_minimum"}
 @cocotb.parametrize(pressure=["none", "random"], salt=range(2))
 async def pool_matches_model_on_random_commands(dut, pressure, salt):
     async with start(PoolEnv, dut, pressure=pressure, salt=salt) as env:
-        await env.run(random_pools(env.rng, env.config, lighter(60, 2), lighter(400, 4)))
+        await env.run(random_pools(env.rng, env.config, env.words, lighter(60, 2), lighter(400, 4)))
     missed = OUTCOMES - {name for name, count in env.outcomes.items() if count}
     assert not missed, f"no window met: {missed}"
 
@@ -33,8 +33,18 @@ async def pool_stalls_for_every_cause_and_loses_nothing(dut):
     async with start(PoolEnv, dut, pressure="heavy") as env:
         one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1, "cb": 1, "signal_load": True}
         await env.run([random_pool(env.rng, env.config, 1, **one) for _ in range(lighter(20, 2))])
-        await env.run(random_pools(env.rng, env.config, lighter(30, 3), 100))
+        await env.run(random_pools(env.rng, env.config, env.words, lighter(30, 3), 100))
     assert {"out", "desc", "token"} <= set(env.watch.lost), env.watch.lost
+
+
+@cocotb.test()
+async def pool_needs_no_word_once_it_is_idle(dut):
+    # BufferPort takes act_data away when idle is high; here results wait for long.
+    async with start(PoolEnv, dut, pressure="heavy") as env:
+        for _ in range(lighter(40, 2)):
+            window = {"kw": env.rng.randint(1, 2), "kh": 1, "out_w": 3, "out_h": 1, "cb": 1}
+            inside = {"x_lo": 0, "x_hi": 99, "y_lo": 0, "y_hi": 99}
+            await env.run([random_pool(env.rng, env.config, 1, **window, **inside)])
 
 
 @cocotb.test()
@@ -95,7 +105,7 @@ async def pool_works_after_reset_in_flight(dut):
             await env.reset(env.rng.choice((0, 0, 1, 3)))
             await sending
             await env.reset(env.rng.choice((0, 3)))
-        await env.run(random_pools(env.rng, env.config, lighter(20, 3), 100))
+        await env.run(random_pools(env.rng, env.config, env.words, lighter(20, 3), 100))
 
 
 @cocotb.test(expect_error=Mismatch)
@@ -112,14 +122,14 @@ async def scoreboards_catch_a_wrong_item(dut, spoilt):
     name, change = spoilt
     async with start(PoolEnv, dut) as env:
         spoil(getattr(env, name), change)
-        await env.run(random_pools(env.rng, env.config, 6, 60))
+        await env.run(random_pools(env.rng, env.config, env.words, 6, 60))
 
 
 @cocotb.test(expect_error=Mismatch)
 async def scoreboard_catches_one_wrong_activation(dut):
     async with start(PoolEnv, dut) as env:
         env.act.words = env.words ^ 0x80
-        await env.run(random_pools(env.rng, env.config, 6, 60))
+        await env.run(random_pools(env.rng, env.config, env.words, 6, 60))
 
 
 @cocotb.test(expect_error=Missing)

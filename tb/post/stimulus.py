@@ -42,7 +42,7 @@ class Parameters:
         multiplier = data.integers(1 << 30, 1 << 31, shape)
         kind = data.integers(0, 8, shape)
         multiplier = np.where(kind < 2, 1 << 30, multiplier)
-        multiplier = np.where(kind == 2, data.choice(EXTREMES, shape), multiplier)
+        multiplier = np.where((kind == 2) | (kind == 3), data.choice(EXTREMES, shape), multiplier)
         shift = data.integers(SHIFT_MIN, SHIFT_MAX, shape, endpoint=True).astype(np.int8)
         raw = [wrap(bias).view(np.uint8), wrap(multiplier).view(np.uint8), shift.view(np.uint8)]
         words = np.concatenate([part.reshape(RECORDS, -1, n) for part in raw], axis=1)

@@ -56,7 +56,7 @@ async def post_matches_model_on_random_tiles(dut, stalled, salt):
 async def post_requantises_a_million_sums_like_the_model(dut):
     async with start(PostEnv, dut, stalled=False) as env:
         depth, n = env.config.acc_depth, env.config.n
-        pixels = lighter(1_000_000 if n == 16 else 20_000, 25) // n
+        pixels = (lighter(1_000_000, 25) if n == 16 else lighter(20_000, 4)) // n
         await env.run(tiles(env, pixels // depth + 1, depth, bypass=0, table_en=0, wait=0), patience=2000)
     missed = OUTCOMES - {name for name, count in env.outcomes.items() if count}
     assert not missed, f"no sum met: {missed}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,7 +58,54 @@ class ConvLayer(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLayer(Layer):
+    """padding_counts: padding is a value like any other (PAD), not something that a window leaves out."""
+
     kind: PoolKind
+    padding_counts: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedLayer(Layer):
+    """A convolution whose output blocks see only some of the input blocks: depthwise and grouped.
+
+    Output block g sees input blocks [starts[g], starts[g] + depth); starts never falls.
+    weights: int8 [groups, kh, kw, depth, n, n].
+    """
+
+    weights: NDArray[np.int8]
+    starts: tuple[int, ...]
+    depth: int
+
+    def dense(self) -> ConvLayer:
+        """The same with a weight of 0 for every input block that is not seen."""
+        groups, kh, kw, depth, n, _ = self.weights.shape
+        weights = np.zeros((groups, kh, kw, self.geometry.cb, n, n), dtype=np.int8)
+        for group, start in enumerate(self.starts):
+            weights[group, :, :, start : start + depth] = self.weights[group]
+        shared = {f.name: getattr(self, f.name) for f in fields(Layer)}
+        return ConvLayer(**shared, weights=weights)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Blocks [first, first + blocks) of tensor number `source`, times weights of 0 and 1, [blocks, n, n]."""
+
+    source: int
+    first: int
+    weights: NDArray[np.int8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectLayer(Layer):
+    """Channels of one or more tensors in a new order: nothing but copies (CONCATENATION, slices of channels).
+
+    sources: tensor names, sizes: channel blocks of each. parts: of each output block, what is added up.
+    All tensors share the geometry's rows and columns.
+    """
+
+    sources: tuple[str, ...]
+    sizes: tuple[int, ...]
+    parts: tuple[tuple[Selected, ...], ...]
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,21 @@ scores = compiled.read_tensor(dram, 0, compiled.outputs[0])
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.emit import emit
 from compiler.errors import CompileError, UnsupportedError
-from compiler.ir import Graph
+from compiler.ir import Graph, Node
 from compiler.layer import Alias, Layer, Layout
 from compiler.memory import Memory, Placement, align
 from compiler.ops import lower
 from compiler.ops.context import Context, fault_of_activation
 from compiler.program import Program
-from compiler.schedule import emit
+from compiler.shapes import without_shapes
 from compiler.tflite import read_tflite
 from compiler.tile import Tiling
 from models.isa import COMMAND_BYTES, PAGE, Config
@@ -109,14 +111,13 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
     """
     if images < 1:
         raise ValueError(f"images is {images}; at least one is needed")
-    graph = read_tflite(model)
+    graph = without_shapes(read_tflite(model))
     context = Context(graph, config.n)
     memory = Memory(config)
     for name in graph.inputs:
         _place_input(context, memory, name)
     layers: list[Layer] = []
-    for node in graph.nodes:
-        lowered = lower(node, context)
+    for node, lowered in _lowered(graph, context):
         target = graph.tensors[lowered.target]
         layout = context.layouts[lowered.target]
         if isinstance(lowered, Alias):
@@ -138,6 +139,12 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
             LayerInfo(index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling)
         )
     return _assemble(graph, config, memory, program, infos, images)
+
+
+def _lowered(graph: Graph, context: Context) -> Iterator[tuple[Node, Layer | Alias]]:
+    for node in graph.nodes:
+        for layer in lower(node, context):
+            yield node, layer
 
 
 def _place_input(context: Context, memory: Memory, name: str) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from compiler.errors import CompileError
-from compiler.layer import ConvLayer, Layer, PoolLayer
+from compiler.layer import ConvLayer, Geometry, Layer, PoolLayer
 from compiler.memory import Memory
 from compiler.program import AREA, Program
-from compiler.tile import Reuse, Tile, Tiling, plan_conv, plan_pool, tiles
+from compiler.tile import Reuse, Tile, Tiling, tiles
 from compiler.window import Piece, Span, balanced, input_span
 from models.isa import PARAM_WORDS, Conv, Dest, Load, Pool, PoolKind, Store
 
@@ -22,7 +21,7 @@ FIELD_MAX = 65535  # the largest count or step in a command
 
 
 @dataclass(frozen=True)
-class _Input:
+class Input:
     """A tile's input in the activation buffer: pitch is its width in pixels, cb the words of a pixel."""
 
     base: int
@@ -35,28 +34,7 @@ class _Input:
         return self.x.size
 
 
-def emit(layer: Layer, program: Program, memory: Memory) -> Tiling:
-    """Append a layer's commands. Raises CompileError when the buffers are too small for it."""
-    plan = (
-        plan_conv(layer, program.config) if isinstance(layer, ConvLayer) else plan_pool(layer, program.config)
-    )
-    if plan is None:
-        raise CompileError(
-            f"{layer.op} {layer.name!r}: one window of it does not fit the buffers "
-            f"(activation {program.config.act_words}, weight {program.config.wgt_words}, "
-            f"output {program.config.out_words}, parameter {program.config.par_words} words); "
-            "larger buffers are needed"
-        )
-    if isinstance(layer, ConvLayer):
-        _ConvEmitter(layer, plan, program, memory).emit()
-    else:
-        assert isinstance(layer, PoolLayer)
-        _PoolEmitter(layer, plan, program, memory).emit()
-    program.stamp()
-    return plan
-
-
-class _Emitter:
+class Emitter:
     """What convolution and pooling share: inputs, parameters, outputs."""
 
     def __init__(self, layer: Layer, plan: Tiling, program: Program, memory: Memory) -> None:
@@ -89,15 +67,39 @@ class _Emitter:
         address = self.params + first * PARAM_WORDS * self.n
         self.program.add(Load(address=address, dest=Dest.PAR, buffer=self.par_base, run=words))
 
-    def load_input(self, tile: Tile, piece: Piece) -> _Input:
+    def load_weights(self, constant: int, block: int, blocks: int) -> int:
+        """Weight blocks [block, block + blocks) of a constant; returns their place in the buffer."""
+        words = blocks * self.n
+        base = self.program.allocate(Dest.WGT, words)
+        rows = -(-words // FIELD_MAX)
+        while words % rows:
+            rows += 1
+        run = words // rows
+        self.program.add(
+            Load(
+                address=constant + block * self.n * self.n,
+                dest=Dest.WGT,
+                buffer=base,
+                run=run,
+                count_y=rows,
+                stride_y=run * self.n,
+            )
+        )
+        return base
+
+    def load_input(self, tile: Tile, piece: Piece) -> Input:
         """The input that a tile needs for a piece of the window, padding included."""
-        g, n = self.geometry, self.n
+        return self.load_from(self.source, self.geometry, tile, piece)
+
+    def load_from(self, source: int, g: Geometry, tile: Tile, piece: Piece) -> Input:
+        """load_input() from any tensor: its DRAM address, and a geometry that says how it lies there."""
+        n = self.n
         y = input_span(g, 0, tile.oy, tile.rows, piece.ky, piece.kh)
         x = input_span(g, 1, tile.ox, tile.columns, piece.kx, piece.kw)
         base = self.program.allocate(Dest.ACT, y.size * x.size * piece.cb)
         row, pixel = g.in_w * g.cb * n, g.cb * n
         window: dict[str, Any] = {
-            "address": self.source + y.first * row + x.first * pixel + piece.c * n,
+            "address": source + y.first * row + x.first * pixel + piece.c * n,
             "count_y": y.count,
             "stride_y": y.step * row,
             "pad_top": y.before,
@@ -116,7 +118,7 @@ class _Emitter:
         else:
             window |= {"run": piece.cb, "count_x": x.count, "stride_x": x.step * pixel}
         self.program.add(Load(dest=Dest.ACT, buffer=base, **window))
-        return _Input(base, y, x, piece.cb)
+        return Input(base, y, x, piece.cb)
 
     def store(self, tile: Tile, first: int, groups: int, base: int) -> None:
         """Output blocks [first, first + groups) of a tile, from the output buffer to the tensor."""
@@ -132,7 +134,7 @@ class _Emitter:
             window = {"run": tile.pixels * groups}
         self.program.add(Store(address=address, buffer=base, stride_y=row, **window))
 
-    def steps(self, tile: Tile, held: _Input, piece: Piece) -> dict[str, Any]:
+    def steps(self, tile: Tile, held: Input, piece: Piece) -> dict[str, Any]:
         """Address fields of a compute command for a piece whose input starts at held.base."""
         pixel, row = held.cb, held.pitch * held.cb
         return {
@@ -148,6 +150,11 @@ class _Emitter:
             "ky_step": held.y.dilation * row if piece.kh > 1 else 0,
         }
 
+    def first_word(self, held: Input, channel_block: int = 0) -> int:
+        """Activation-buffer address of the first tap of a tile's first pixel."""
+        skipped = (held.y.skip * held.pitch + held.x.skip) * held.cb
+        return (held.base + skipped + channel_block) % self.program.config.act_words
+
     def chunks(self) -> Iterator[tuple[int, int]]:
         """(first output block, how many) of each chunk."""
         groups, chunk = self.geometry.groups, self.plan.chunk
@@ -160,7 +167,7 @@ class _Emitter:
         return (self.par_base + offset * PARAM_WORDS) % self.program.config.par_words
 
 
-class _ConvEmitter(_Emitter):
+class ConvEmitter(Emitter):
     layer: ConvLayer
 
     def __init__(self, layer: ConvLayer, plan: Tiling, program: Program, memory: Memory) -> None:
@@ -210,30 +217,14 @@ class _ConvEmitter(_Emitter):
         self._load_weights(first * self.passes, count * self.passes)
 
     def _load_weights(self, block: int, blocks: int) -> None:
-        words = blocks * self.n
-        self.wgt_base = self.program.allocate(Dest.WGT, words)
-        address = self.weights + block * self.n * self.n
-        rows = -(-words // FIELD_MAX)
-        while words % rows:
-            rows += 1
-        run = words // rows
-        self.program.add(
-            Load(
-                address=address,
-                dest=Dest.WGT,
-                buffer=self.wgt_base,
-                run=run,
-                count_y=rows,
-                stride_y=run * self.n,
-            )
-        )
+        self.wgt_base = self.load_weights(self.weights, block, blocks)
 
-    def _compute(self, tile: Tile, held: _Input, first: int, count: int, wgt_base: int) -> None:
+    def _compute(self, tile: Tile, held: Input, first: int, count: int, wgt_base: int) -> None:
         base = self.program.allocate(None, tile.pixels * count)
         config = self.program.config
         self.program.add(
             Conv(
-                act_base=self._act_base(held),
+                act_base=self.first_word(held),
                 wgt_base=wgt_base % config.wgt_words,
                 groups=count,
                 tile=balanced(tile.pixels, config.acc_depth),
@@ -270,9 +261,9 @@ class _ConvEmitter(_Emitter):
                 self.store(tile, first, count, base)
 
     def _compute_piece(
-        self, tile: Tile, held: _Input, piece: Piece, group: int, first: int, base: int, pitch: int
+        self, tile: Tile, held: Input, piece: Piece, group: int, first: int, base: int, pitch: int
     ) -> None:
-        act_base, last = self._act_base(held), piece is self.plan.pieces[-1]
+        act_base, last = self.first_word(held), piece is self.plan.pieces[-1]
         if not self.plan.own_input:
             # The whole window is there: start at the piece's first tap.
             row = held.pitch * held.cb
@@ -298,12 +289,8 @@ class _ConvEmitter(_Emitter):
             )
         )
 
-    def _act_base(self, held: _Input) -> int:
-        skipped = (held.y.skip * held.pitch + held.x.skip) * held.cb
-        return (held.base + skipped) % self.program.config.act_words
 
-
-class _PoolEmitter(_Emitter):
+class PoolEmitter(Emitter):
     layer: PoolLayer
 
     def emit(self) -> None:
@@ -320,10 +307,10 @@ class _PoolEmitter(_Emitter):
                 self._compute(tile, held, piece, base)
                 self.store(tile, first, count, base)
 
-    def _compute(self, tile: Tile, held: _Input, piece: Piece, base: int) -> None:
+    def _compute(self, tile: Tile, held: Input, piece: Piece, base: int) -> None:
         self.program.add(
             Pool(
-                act_base=held.base,
+                act_base=self.first_word(held),
                 kind=self.layer.kind,
                 bypass=self.layer.kind != PoolKind.SUM,
                 out_base=base,
@@ -331,11 +318,17 @@ class _PoolEmitter(_Emitter):
                 par_base=self.par_of(piece.c, piece.c),
                 x_stride=held.x.stride,
                 y_stride=held.y.stride,
-                x_lo=held.x.before,
-                x_hi=held.x.before + held.x.count,
-                y_lo=held.y.before,
-                y_hi=held.y.before + held.y.count,
+                **self._counted(held),
                 **self.steps(tile, held, piece),
                 **self.post,
             )
         )
+
+    def _counted(self, held: Input) -> dict[str, Any]:
+        """Which coordinates of the loaded tile count: those of the tensor, or the padding as well."""
+        x, y = held.x, held.y
+        if self.layer.padding_counts:
+            return {"x_lo": 0, "x_hi": x.size, "y_lo": 0, "y_hi": y.size}
+        # No window that leaves padding out starts beyond the tensor, so nothing was skipped.
+        assert x.skip == y.skip == 0
+        return {"x_lo": x.before, "x_hi": x.before + x.count, "y_lo": y.before, "y_hi": y.before + y.count}

@@ -1,4 +1,4 @@
-"""Reads a .tflite file into the compiler's graph."""
+"""Reads a .tflite file into the compiler's graph. Quantised uint8 tensors become int8, 128 less."""
 
 from __future__ import annotations
 
@@ -95,8 +95,12 @@ def _tensor(name: str, tensor: Any, buffers: list[Any]) -> Tensor:
             raise CompileError(f"tensor {name!r}: {raw.size} bytes do not make {dtype}{list(shape)}")
         data = raw.view(dtype).reshape(shape)
     scale_array = np.array([] if scales is None else scales, dtype=np.float32)
-    zeros = np.zeros(len(scale_array)) if zero_points is None else zero_points
-    return Tensor(name, shape, dtype, scale_array, np.array(zeros, dtype=np.int64), axis, data)
+    zeros = np.array(np.zeros(len(scale_array)) if zero_points is None else zero_points, dtype=np.int64)
+    if dtype != np.uint8 or not len(scale_array):
+        return Tensor(name, shape, dtype, scale_array, zeros, axis, data)
+    # The same values as int8: 128 less, and so is the zero point (docs/numerics.md).
+    shifted = None if data is None else (data ^ 0x80).view(np.int8)
+    return Tensor(name, shape, np.dtype(np.int8), scale_array, zeros - 128, axis, shifted, unsigned=True)
 
 
 def _options(options: Any) -> dict[str, Any]:

@@ -26,7 +26,9 @@ SCHEMA_VERSION = 3
 
 _TENSOR_TYPE = {
     np.dtype(np.int8): schema.TensorType.INT8,
+    np.dtype(np.uint8): schema.TensorType.UINT8,
     np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.int64): schema.TensorType.INT64,
     np.dtype(np.float32): schema.TensorType.FLOAT32,
 }
 
@@ -38,6 +40,19 @@ _OP_VERSION = {
     "MAX_POOL_2D": 2,
     "AVERAGE_POOL_2D": 2,
     "PAD": 2,
+    "PADV2": 2,
+    "STRIDED_SLICE": 2,
+    "SLICE": 2,
+    "TRANSPOSE": 2,
+    "SOFTMAX": 2,
+    "ARG_MAX": 2,
+    "DEQUANTIZE": 2,
+    "SPLIT_V": 2,
+    "SHAPE": 1,
+    "GELU": 2,
+    "EXP": 2,
+    "ABS": 2,
+    "PRELU": 1,
     "RESHAPE": 1,
     "MEAN": 2,
     "LOGISTIC": 2,
@@ -47,6 +62,10 @@ _OP_VERSION = {
     "LEAKY_RELU": 2,
     "HARD_SWISH": 1,
     "QUANTIZE": 2,
+    "ADD": 2,
+    "SUB": 2,
+    "MUL": 2,
+    "CONCATENATION": 2,
 }
 
 
@@ -89,7 +108,7 @@ class TfliteBuilder:
         """Add a tensor and return its index.
 
         shape: NHWC for activations, [O,kh,kw,C] for convolution weights, [1,kh,kw,C] for depthwise, [O,C] for
-        fully connected. dtype: int8, int32 or float32. scale: one float, or one per slice of
+        fully connected. dtype: int8, uint8, int32, int64 or float32. scale: one float, or one per slice of
         `quantized_dimension`, or None for a tensor that is not quantised. zero_point: one int or as many as
         scales. data: constant contents, of that shape and dtype.
         Raises ValueError for an unknown dtype and for data that does not fit.
@@ -172,9 +191,12 @@ class TfliteBuilder:
         """AVERAGE_POOL_2D; keywords as `max_pool`. x and y share a scale."""
         self._pool("AVERAGE_POOL_2D", x, y, **window)
 
-    def fully_connected(self, x: int, w: int, bias: int, y: int, *, activation: str = "NONE") -> None:
-        """FULLY_CONNECTED; x [N,C], w [O,C], bias int32 [O], y [N,O]."""
+    def fully_connected(
+        self, x: int, w: int, bias: int, y: int, *, activation: str = "NONE", keep_dims: bool = False
+    ) -> None:
+        """FULLY_CONNECTED; x [N,C], w [O,C], bias int32 [O], y [N,O]; keep_dims: more dimensions before."""
         options = schema.FullyConnectedOptionsT()
+        options.keepNumDims = keep_dims
         options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
         self._operator("FULLY_CONNECTED", [x, w, bias], y, options)
 
@@ -185,6 +207,20 @@ class TfliteBuilder:
         shape = np.array(options.newShape, dtype=np.int32)
         target = self.add_tensor(f"{self._tensors[y].name}/shape", shape.shape, np.int32, data=shape)
         self._operator("RESHAPE", [x, target], y, options)
+
+    def reshape_by(self, x: int, shape: int, y: int) -> None:
+        """RESHAPE to a shape that another operator computes."""
+        self._operator("RESHAPE", [x, shape], y)
+
+    def split(self, x: int, ys: Sequence[int], sizes: Sequence[int], *, axis: int) -> None:
+        """SPLIT_V into parts of these sizes."""
+        options = schema.SplitVOptionsT()
+        options.numSplits = len(ys)
+        extra = [
+            self._integers(f"{self._tensors[ys[0]].name}/{n}", v)
+            for n, v in (("sizes", sizes), ("axis", [axis]))
+        ]
+        self._operator("SPLIT_V", [x, *extra], list(ys), options)
 
     def pad(self, x: int, y: int, paddings: Sequence[tuple[int, int]]) -> None:
         """PAD with the zero point; paddings: (before, after) per axis. x and y share a scale."""
@@ -230,6 +266,74 @@ class TfliteBuilder:
         """QUANTIZE: float32 to int8, or int8 to int8 with another scale."""
         self._operator("QUANTIZE", [x], y, schema.QuantizeOptionsT())
 
+    def dequantize(self, x: int, y: int) -> None:
+        """DEQUANTIZE: int8 or uint8 to float32."""
+        self._operator("DEQUANTIZE", [x], y, schema.DequantizeOptionsT())
+
+    def strided_slice(
+        self, x: int, y: int, begin: Sequence[int], end: Sequence[int], strides: Sequence[int]
+    ) -> None:
+        """STRIDED_SLICE without masks."""
+        bounds = [
+            self._integers(f"{self._tensors[y].name}/{name}", values)
+            for name, values in (("begin", begin), ("end", end), ("strides", strides))
+        ]
+        self._operator("STRIDED_SLICE", [x, *bounds], y, schema.StridedSliceOptionsT())
+
+    def transpose(self, x: int, y: int, order: Sequence[int]) -> None:
+        """TRANSPOSE: axis i of y is axis order[i] of x."""
+        index = self._integers(f"{self._tensors[y].name}/order", order)
+        self._operator("TRANSPOSE", [x, index], y, schema.TransposeOptionsT())
+
+    def softmax(self, x: int, y: int, *, beta: float = 1.0) -> None:
+        """SOFTMAX; LiteRT demands y at scale 1/256, zero point -128."""
+        options = schema.SoftmaxOptionsT()
+        options.beta = beta
+        self._operator("SOFTMAX", [x], y, options)
+
+    def arg_max(self, x: int, y: int, *, axis: int = -1) -> None:
+        """ARG_MAX over one axis; y is int32."""
+        options = schema.ArgMaxOptionsT()
+        options.outputType = schema.TensorType.INT32
+        index = self._integers(f"{self._tensors[y].name}/axis", [axis])
+        self._operator("ARG_MAX", [x, index], y, options)
+
+    def unary(self, code: str, x: int, y: int) -> None:
+        """An operator without options, by its name in the schema: EXP, ABS."""
+        self._operator(code, [x], y)
+
+    def gelu(self, x: int, y: int, *, approximate: bool = False) -> None:
+        """GELU by erfc or, approximate, by tanh."""
+        options = schema.GeluOptionsT()
+        options.approximate = approximate
+        self._operator("GELU", [x], y, options)
+
+    def prelu(self, x: int, slopes: int, y: int) -> None:
+        """PRELU; slopes is a constant that broadcasts."""
+        self._operator("PRELU", [x, slopes], y)
+
+    def _integers(self, name: str, values: Sequence[int]) -> int:
+        data = np.array(values, dtype=np.int32)
+        return self.add_tensor(name, data.shape, np.int32, data=data)
+
+    def add(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
+        """ADD; x1 and x2 have shapes that broadcast, any scales; either may be constant."""
+        self._two_inputs("ADD", x1, x2, y, schema.AddOptionsT(), activation)
+
+    def sub(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
+        """SUB: x1 - x2; as `add`."""
+        self._two_inputs("SUB", x1, x2, y, schema.SubOptionsT(), activation)
+
+    def mul(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
+        """MUL; as `add`."""
+        self._two_inputs("MUL", x1, x2, y, schema.MulOptionsT(), activation)
+
+    def concatenation(self, xs: Sequence[int], y: int, *, axis: int = -1) -> None:
+        """CONCATENATION along `axis`; LiteRT demands one scale and zero point for all."""
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        self._operator("CONCATENATION", list(xs), y, options)
+
     def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The .tflite file. inputs, outputs: tensor indices, in the order the interpreter will show them."""
         graph = schema.SubGraphT()
@@ -264,6 +368,10 @@ class TfliteBuilder:
         options.strideH, options.strideW = kernel if stride is None else stride
         self._window_operator(code, [x], y, options, padding, activation)
 
+    def _two_inputs(self, code: str, x1: int, x2: int, y: int, options: Any, activation: str) -> None:
+        options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
+        self._operator(code, [x1, x2], y, options)
+
     def _window_operator(
         self, code: str, inputs: list[int], y: int, options: Any, padding: str, activation: str
     ) -> None:
@@ -271,13 +379,13 @@ class TfliteBuilder:
         options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
         self._operator(code, inputs, y, options)
 
-    def _operator(self, code: str, inputs: list[int], y: int, options: Any | None = None) -> None:
+    def _operator(self, code: str, inputs: list[int], y: int | list[int], options: Any | None = None) -> None:
         if code not in self._codes:
             self._codes.append(code)
         operator = schema.OperatorT()
         operator.opcodeIndex = self._codes.index(code)
         operator.inputs = inputs
-        operator.outputs = [y]
+        operator.outputs = y if isinstance(y, list) else [y]
         if options is not None:
             operator.builtinOptions = options
             name = type(options).__name__.removesuffix("T")

@@ -114,7 +114,7 @@ def _rate_conv(
     split, weights = len(pieces) > 1, groups * passes * n
     whole = Piece(0, geometry.kernel[0], 0, geometry.kernel[1], 0, geometry.cb)
     params_stay = groups * PARAM_WORDS * share <= config.par_words
-    for rows, columns in _tile_sizes(geometry):
+    for rows, columns in tile_sizes(geometry):
         pixels, count = rows * columns, _count(geometry, rows, columns)
         if split and pixels > config.acc_depth:
             continue
@@ -122,16 +122,16 @@ def _rate_conv(
         sizes = [(input_size(geometry, rows, columns, piece), piece) for piece in loaded]
         if any(height * width * piece.cb * share > config.act_words for (height, width), piece in sizes):
             continue
-        act = sum(_input_cycles(geometry, size, piece) for size, piece in sizes)
+        act = sum(input_cycles(geometry, size, piece) for size, piece in sizes)
         banks = -(-pixels // config.acc_depth)
         compute = count * groups * passes * banks * max(-(-pixels // banks), n)
-        for chunk in _parts(groups):
+        for chunk in parts(groups):
             if pixels * chunk * share > config.out_words:
                 continue
             if not params_stay and chunk * PARAM_WORDS * share > config.par_words:
                 continue
             chunks = -(-groups // chunk)
-            store = count * chunks * _store_cycles(geometry, rows, columns, chunk)
+            store = count * chunks * store_cycles(geometry, rows, columns, chunk)
             for reuse in Reuse:
                 held = weights if reuse is Reuse.RESIDENT else chunk * passes * n
                 # Cut windows come block by block: nothing but the input could stay.
@@ -142,7 +142,7 @@ def _rate_conv(
                 load += weights * (count if reuse is Reuse.TILE_OUTER else 1)
                 commands = count * chunks * (3 + (len(pieces) - 1) * 2 * chunk)
                 cycles = max(load, compute, store) + commands * COMMAND
-                cycles += act + held + _store_cycles(geometry, rows, columns, chunk)
+                cycles += act + held + store_cycles(geometry, rows, columns, chunk)
                 yield Tiling(rows, columns, chunk, reuse, pieces, own_input, params_stay, compute, cycles)
 
 
@@ -151,33 +151,33 @@ def _rate_pool(geometry: Geometry, config: Config, params: bool, share: int) -> 
     (kh, kw), groups = geometry.kernel, geometry.groups
     params_stay = groups * PARAM_WORDS * share <= config.par_words
     compute = geometry.out_h * geometry.out_w * kh * kw * groups
-    for chunk in _parts(groups):
+    for chunk in parts(groups):
         if params and not params_stay and chunk * PARAM_WORDS * share > config.par_words:
             continue
         piece = Piece(0, kh, 0, kw, 0, chunk)
-        for rows, columns in _tile_sizes(geometry):
+        for rows, columns in tile_sizes(geometry):
             size = input_size(geometry, rows, columns, piece)
             if size[0] * size[1] * chunk * share > config.act_words:
                 continue
             if rows * columns * chunk * share > config.out_words:
                 continue
             count = _count(geometry, rows, columns) * -(-groups // chunk)
-            first = _input_cycles(geometry, size, piece)
-            last = _store_cycles(geometry, rows, columns, chunk)
+            first = input_cycles(geometry, size, piece)
+            last = store_cycles(geometry, rows, columns, chunk)
             cycles = max(first * count, compute, last * count) + first + last + count * 3 * COMMAND
             yield Tiling(
                 rows, columns, chunk, Reuse.TILE_OUTER, (piece,), False, params_stay, compute, cycles
             )
 
 
-def _input_cycles(geometry: Geometry, size: Pair, piece: Piece) -> int:
+def input_cycles(geometry: Geometry, size: Pair, piece: Piece) -> int:
     height, width = size
     if piece.cb == geometry.cb:
         return height * max(width * piece.cb, SHORTEST_BURST)
     return height * width * max(piece.cb, SHORTEST_BURST)
 
 
-def _store_cycles(geometry: Geometry, rows: int, columns: int, chunk: int) -> int:
+def store_cycles(geometry: Geometry, rows: int, columns: int, chunk: int) -> int:
     if chunk == geometry.groups:
         return max(rows * columns * chunk, SHORTEST_BURST)
     return rows * columns * max(chunk, SHORTEST_BURST)
@@ -188,14 +188,14 @@ def _count(geometry: Geometry, rows: int, columns: int) -> int:
     return -(-geometry.out_h // rows) * -(-geometry.out_w // columns)
 
 
-def _parts(total: int) -> list[int]:
+def parts(total: int) -> list[int]:
     """Every size that `total` has when cut into equal parts, largest first."""
     return sorted({-(-total // parts) for parts in range(1, total + 1)}, reverse=True)
 
 
-def _tile_sizes(geometry: Geometry) -> Iterator[Pair]:
+def tile_sizes(geometry: Geometry) -> Iterator[Pair]:
     """(rows, columns) to try: whole rows, then parts of one row."""
-    for rows in _parts(geometry.out_h):
+    for rows in parts(geometry.out_h):
         yield rows, geometry.out_w
-    for columns in _parts(geometry.out_w)[1:]:
+    for columns in parts(geometry.out_w)[1:]:
         yield 1, columns

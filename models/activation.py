@@ -10,6 +10,7 @@ Scales are float32 values (converted here), zero points int8. Every table is int
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -38,7 +39,7 @@ INPUTS = np.arange(256, dtype=np.uint8).view(np.int8)
 # glibc 2.36 a float64 tanh rounded to float32 differs in one value of five and in one table entry of two
 # million.
 _LIBM = ctypes.CDLL(None)
-for _name in ("expf", "tanhf"):
+for _name in ("expf", "tanhf", "erfcf"):
     getattr(_LIBM, _name).restype = ctypes.c_float
     getattr(_LIBM, _name).argtypes = [ctypes.c_float]
 
@@ -79,6 +80,51 @@ def sigmoid_table(x_scale: float, x_zp: int, y_scale: float = 1 / 256, y_zp: int
 def tanh_table(x_scale: float, x_zp: int, y_scale: float = 1 / 128, y_zp: int = 0) -> Table:
     """tanh(x). TFLite specifies y_scale 1/128 and y_zp 0. Source: TFLite TanhPrepare."""
     return float_table(_LIBM.tanhf, x_scale, x_zp, y_scale, y_zp)
+
+
+def gelu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, approximate: bool = False) -> Table:
+    """x times the normal distribution function of x, by erfc or, approximate, by tanh.
+
+    Source: TFLite GeluPrepare (GeluTransform, GeluTransformApproximate).
+    """
+    half, one = np.float32(0.5), np.float32(1.0)
+
+    def exact(value: np.float32) -> np.float32:
+        return half * value * np.float32(_LIBM.erfcf(value * np.float32(-math.sqrt(0.5))))
+
+    def by_tanh(value: np.float32) -> np.float32:
+        inner = value + np.float32(0.044715) * value * value * value
+        slope = np.float32(math.sqrt(2 / math.pi))
+        return half * value * (one + np.float32(_LIBM.tanhf(slope * inner)))
+
+    return float_table(by_tanh if approximate else exact, x_scale, x_zp, y_scale, y_zp)
+
+
+def exp_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """e to the power of x. Source: TFLite ExpPrepare."""
+    return float_table(_LIBM.expf, x_scale, x_zp, y_scale, y_zp)
+
+
+def abs_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """The magnitude; equal scales are not multiplied. Source: TFLite AbsEvalQuantized."""
+    value = np.abs(_centred(x_zp))
+    if np.float32(x_scale) != np.float32(y_scale):
+        value = _scaled(value, np.float64(np.float32(x_scale)) / np.float64(np.float32(y_scale)))
+    return clamp(value, y_zp)
+
+
+def prelu_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, slope: int, slope_scale: float
+) -> Table:
+    """x, or slope * slope_scale * x below zero. slope: the quantised value less its zero point.
+
+    Source: TFLite PreluPrepare and BroadcastPrelu4DSlow.
+    """
+    identity = np.float32(x_scale) / np.float32(y_scale)
+    scaled = np.float32(x_scale) * np.float32(slope_scale) / np.float32(y_scale)
+    centred = _centred(x_zp)
+    below = _scaled((centred * slope).astype(np.int32), scaled)
+    return clamp(np.where(centred >= 0, _scaled(centred, identity), below), y_zp)
 
 
 def requantize_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:

@@ -19,19 +19,23 @@ def conv2d(
     dilation: Pair = (1, 1),
     padding: Padding = (0, 0, 0, 0),
     x_zp: int = 0,
+    w_zp: int = 0,
+    groups: int = 1,
 ) -> NDArray[np.int32]:
-    """Sum of (x - x_zp) * w over the window, plus bias; padding taps hold x_zp and so add nothing.
+    """Sum of (x - x_zp) * (w - w_zp) over the window, plus bias; padding taps hold x_zp and so add nothing.
 
-    x: int8 [H, W, C]. w: int8 [O, kh, kw, C], zero point 0. bias: int32 [O]. stride, dilation: (rows,
-    columns), at least 1. padding: rows and columns (top, bottom, left, right). x_zp: int8.
+    x: int8 [H, W, C]. w: int8 [O, kh, kw, C / groups]. bias: int32 [O]. stride, dilation: (rows, columns), at
+    least 1. padding: rows and columns (top, bottom, left, right). x_zp, w_zp: int8; w_zp is 0 except in uint8
+    models. groups: output channel o sees the input channels of group o // (O / groups); groups = C is a
+    depthwise convolution.
     Returns int32 [OH, OW, O], wrapped as the hardware's accumulators wrap. Raises ValueError for other
     dtypes, shapes that do not fit, and an input smaller than the window.
-    Source: TFLite reference_integer_ops::ConvPerChannel.
+    Source: TFLite reference_integer_ops::ConvPerChannel and DepthwiseConvPerChannel, ONNX QLinearConv.
     """
     if (x.dtype, w.dtype, bias.dtype) != (np.int8, np.int8, np.int32):
         raise ValueError(f"expected x int8, w int8, bias int32, got {x.dtype}, {w.dtype}, {bias.dtype}")
     outputs, kh, kw, channels = w.shape
-    if x.ndim != 3 or x.shape[2] != channels or bias.shape != (outputs,):
+    if x.ndim != 3 or x.shape[2] != channels * groups or outputs % groups or bias.shape != (outputs,):
         raise ValueError(f"x {x.shape}, w {w.shape} and bias {bias.shape} do not belong together")
     span = ((kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1)
     top, bottom, left, right = padding
@@ -42,8 +46,15 @@ def conv2d(
     windows = sliding_window_view(centred, span, axis=(0, 1))
     taps = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
     rows, columns = taps.shape[:2]
-    patches = taps.transpose(0, 1, 3, 4, 2).reshape(rows * columns, kh * kw * channels)
-    sums = patches @ w.reshape(outputs, -1).astype(np.float64).T
+    weights = w.astype(np.float64) - w_zp
+    if groups == 1:
+        patches = taps.transpose(0, 1, 3, 4, 2).reshape(rows * columns, kh * kw * channels)
+        sums = patches @ weights.reshape(outputs, -1).T
+    else:
+        split = taps.reshape(rows, columns, groups, channels, kh, kw)
+        grouped = split.transpose(2, 0, 1, 4, 5, 3).reshape(groups, rows * columns, kh * kw * channels)
+        products = grouped @ weights.reshape(groups, outputs // groups, -1).transpose(0, 2, 1)
+        sums = products.transpose(1, 0, 2).reshape(rows * columns, outputs)
     return (sums.astype(np.int64) + bias).astype(np.int32).reshape(rows, columns, outputs)
 
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from scripts import setup
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, missing_icarus, run_program, tool_env
@@ -45,6 +46,10 @@ def pattern(value: str) -> str | None:
     return None
 
 
+def some_path(value: str) -> str | None:
+    return None if Path(value).exists() else "there is no such file or folder"
+
+
 switch = one_of(lambda: ["0", "1"], "value")
 
 # name: (what it means, what is wrong with a value)
@@ -54,6 +59,13 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "SEED": ("seed of everything random (fresh at each run)", whole(1, LARGEST_SEED)),
     "IMAGES": ("test images of the main job", whole(1, 10000)),
     "TEST": ("only this block's tests whose name matches this regular expression", pattern),
+    "MODEL": ("the network: a quantised .tflite file", some_path),
+    "INPUT": ("its inputs: .npy, .npz, .png or a folder of them (seeded noise)", some_path),
+    "CONTRACT": ("whose arithmetic: tflite (tflite)", one_of(lambda: ["tflite"], "contract")),
+    "FC": (
+        "how fully connected layers are judged: integer or litert, in float (integer)",
+        one_of(lambda: ["integer", "litert"], "form"),
+    ),
     "WAVES": ("1 writes a waveform and says where (0)", switch),
     "VERBOSE": ("1 shows the simulator's whole output (0)", switch),
 }
@@ -81,6 +93,8 @@ def given(target: str) -> dict[str, str]:
             raise UserError(f"{name}={value}: {problem}")
     if "BLOCK" in values and "IMAGES" in values:
         raise UserError("IMAGES belongs to the main job: leave BLOCK out")
+    if target == "net" and "MODEL" not in values:
+        raise UserError("make net needs MODEL=<a quantised .tflite file>")
     if "TEST" in values and "BLOCK" not in values:
         raise UserError("TEST picks among one block's tests: give BLOCK too")
     return values
@@ -102,9 +116,9 @@ def work(target: str, values: dict[str, str]) -> int:
     sim = values.get("SIM", "verilator")
     switches = [f"--{name.lower()}" for name in ("WAVES", "VERBOSE") if values.get(name) == "1"]
     setup.ensure()
+    if sim == "icarus" and (command := missing_icarus()):
+        raise UserError(f"icarus is not installed; run: {command}")
     if target == "sim":
-        if sim == "icarus" and (command := missing_icarus()):
-            raise UserError(f"icarus is not installed; run: {command}")
         arguments = ["--sim", sim, "--seed", seed, *switches]
         if "BLOCK" in values:
             test = ["--test", values["TEST"]] if "TEST" in values else []
@@ -112,6 +126,14 @@ def work(target: str, values: dict[str, str]) -> int:
         else:
             images = ["--images", values["IMAGES"]] if "IMAGES" in values else []
             arguments = ["tb.chip.digits", *images, *arguments]
+    elif target == "net":
+        chosen = [
+            part
+            for name in ("MODEL", "INPUT", "CONTRACT", "FC")
+            if name in values
+            for part in (f"--{name.lower()}", values[name])
+        ]
+        arguments = ["tb.chip.net", *chosen, "--sim", sim, "--seed", seed, *switches]
     elif target == "test":
         arguments = ["scripts.test_all", "--seed", seed, *switches]
     else:
@@ -130,7 +152,7 @@ def main() -> int:
         print("\n".join(blocks()))
     elif target == "clean":
         shutil.rmtree(BUILD, ignore_errors=True)
-    elif target in ("sim", "test", "check", "format"):
+    elif target in ("sim", "net", "test", "check", "format"):
         return work(target, values)
     else:
         raise UserError(f"make {target} does not exist yet")

@@ -1,7 +1,7 @@
 """One file per operator: what a node of the network asks of the core.
 
-A file has `lower(node, context)`, which returns a layer, or an Alias when there is nothing to compute. A new
-operator costs a file and a line in OPERATORS.
+A file has `lower(node, context)`, which returns a layer, a list of them for several outputs, or an Alias when
+there is nothing to compute. A new operator costs a file and a line in OPERATORS.
 """
 
 from __future__ import annotations
@@ -11,28 +11,46 @@ from collections.abc import Callable
 from compiler.errors import UnsupportedError
 from compiler.ir import Node
 from compiler.layer import Alias, Layer
-from compiler.ops import conv, elementwise, fully_connected, mean, pool, reshape
+from compiler.ops import (
+    concatenation,
+    conv,
+    depthwise,
+    elementwise,
+    fully_connected,
+    mean,
+    pad,
+    pool,
+    reshape,
+    slices,
+    split,
+)
 from compiler.ops.context import Context
 
-OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias]] = {
+OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias | list[Layer]]] = {
     "CONV_2D": conv.lower,
+    "DEPTHWISE_CONV_2D": depthwise.lower,
     "FULLY_CONNECTED": fully_connected.lower,
     "MAX_POOL_2D": pool.lower_max,
     "AVERAGE_POOL_2D": pool.lower_average,
     "MEAN": mean.lower,
+    "CONCATENATION": concatenation.lower,
+    "PAD": pad.lower,
+    "PADV2": pad.lower,
+    "STRIDED_SLICE": slices.lower_strided,
+    "SLICE": slices.lower_slice,
+    "SPLIT": split.lower_equal,
+    "SPLIT_V": split.lower_sizes,
     "RESHAPE": reshape.lower,
-    "LOGISTIC": elementwise.lower,
-    "TANH": elementwise.lower,
-    "RELU": elementwise.lower,
-    "RELU6": elementwise.lower,
-    "RELU_N1_TO_1": elementwise.lower,
-    "LEAKY_RELU": elementwise.lower,
-    "HARD_SWISH": elementwise.lower,
+    "SQUEEZE": reshape.lower,
+    "EXPAND_DIMS": reshape.lower,
+    "TRANSPOSE": reshape.lower_transpose,
+    **dict.fromkeys(elementwise.TABLES, elementwise.lower),
 }
 
 
-def lower(node: Node, context: Context) -> Layer | Alias:
-    """The layer that executes a node. Raises UnsupportedError, naming what there is."""
+def lower(node: Node, context: Context) -> list[Layer | Alias]:
+    """The layers that execute a node, one per output. Raises UnsupportedError, naming what there is."""
     if node.op not in OPERATORS:
         raise UnsupportedError(node.name, node.op, "this operator is not supported", OPERATORS)
-    return OPERATORS[node.op](node, context)
+    lowered = OPERATORS[node.op](node, context)
+    return [*lowered] if isinstance(lowered, list) else [lowered]

@@ -42,6 +42,8 @@ class Context:
         """An int8 tensor with one scale that is computed, not constant."""
         tensor = self.tensor(node, name)
         fault = fault_of_activation(tensor)
+        if tensor.data is not None:
+            fault = "is a constant; a computed tensor is needed"
         if fault:
             raise self.fail(node, f"tensor {tensor.name!r} {fault}")
         return tensor
@@ -53,6 +55,13 @@ class Context:
             raise self.fail(node, f"tensor {tensor.name!r} must be a constant of {np.dtype(dtype)}")
         return tensor.data
 
+    def integers(self, node: Node, name: str | None) -> NDArray[np.int64]:
+        """A constant of int32 or int64 (axes, bounds, paddings), in one dimension."""
+        tensor = self.tensor(node, name)
+        if tensor.data is None or tensor.dtype not in (np.int32, np.int64):
+            raise self.fail(node, f"tensor {tensor.name!r} must be a constant of int32 or int64")
+        return tensor.data.astype(np.int64).reshape(-1)
+
     def tensor(self, node: Node, name: str | None) -> Tensor:
         if name is None:
             raise self.fail(node, "an input that it needs is absent")
@@ -63,7 +72,9 @@ class Context:
         tensor = self.tensor(node, name)
         data = self.constant(node, name, np.int8)
         if np.any(tensor.zero_points != 0):
-            raise self.fail(node, f"weights {tensor.name!r} have a zero point other than 0")
+            raise self.fail(
+                node, f"weights {tensor.name!r} have a zero point other than 0 (128 in a uint8 model)"
+            )
         if len(tensor.scales) not in (1, data.shape[channel_axis]):
             raise self.fail(node, f"weights {tensor.name!r} have {len(tensor.scales)} scales")
         if len(tensor.scales) > 1 and tensor.axis != channel_axis:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.tflite_build import TfliteBuilder
-from models.activation import apply_table, hard_swish_table, leaky_relu_table, relu_table, sigmoid_table
+from models.activation import (
+    apply_table,
+    gelu_table,
+    hard_swish_table,
+    leaky_relu_table,
+    relu_table,
+    requantize_table,
+    sigmoid_table,
+)
 from models.conv import conv2d, tflite_padding
 from models.fully_connected import fully_connected
 from models.isa import Config
@@ -84,24 +93,127 @@ class RandomNetwork:
         dilation: tuple[int, int] = (1, 1),
         padding: str = "SAME",
         activation: str = "NONE",
+        groups: int = 1,
+        to: tuple[float, int] | None = None,
     ) -> None:
+        """groups divides both channel counts. to: scale and zero point of the output, drawn if None."""
         rng, (height, width, channels) = self.rng, self.x.shape
         name = f"conv{len(self.values)}"
-        w = rng.integers(-127, 128, (outputs, *kernel, channels)).astype(np.int8)
+        w = rng.integers(-127, 128, (outputs, *kernel, channels // groups)).astype(np.int8)
         bias = rng.integers(-5000, 5000, outputs).astype(np.int32)
-        w_scale = rng.uniform(0.002, 0.02, outputs if rng.integers(2) else 1).astype(np.float32)
         x_scale, x_zp = self.scale, self.zero_point
-        # Accumulators of random weights have a spread of about 74 * 74 * sqrt(taps): aim at int8's range.
-        spread = 5400 * float(np.sqrt(w[0].size)) * x_scale * float(w_scale.mean())
-        self.scale, self.zero_point = float(np.float32(spread / rng.uniform(30, 90))), self._zero_point()
         pad = tflite_padding(padding, (height, width), kernel, stride, dilation)
-        acc = conv2d(self.x, w, bias, stride=stride, dilation=dilation, padding=pad, x_zp=x_zp)
+        parts = [
+            conv2d(x, part, k, stride=stride, dilation=dilation, padding=pad, x_zp=x_zp)
+            for x, part, k in zip(
+                np.split(self.x, groups, axis=2), np.split(w, groups), np.split(bias, groups), strict=True
+            )
+        ]
+        acc = np.concatenate(parts, axis=2)
+        self.scale, self.zero_point, w_scale = self._scales(acc, to)
         value = self._post(acc, x_scale, w_scale, activation)
         weights = self.builder.add_tensor(f"{name}/w", w.shape, np.int8, w_scale, 0, data=w)
         k = self.builder.add_tensor(f"{name}/b", bias.shape, np.int32, x_scale * w_scale, 0, data=bias)
         x, y = self._push(name, value)
         self.builder.conv2d(
             x, weights, k, y, stride=stride, dilation=dilation, padding=padding, activation=activation
+        )
+
+    def depthwise(
+        self,
+        kernel: tuple[int, int],
+        *,
+        multiplier: int = 1,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "NONE",
+    ) -> None:
+        rng, (height, width, channels) = self.rng, self.x.shape
+        name, outputs = f"depthwise{len(self.values)}", channels * multiplier
+        w = rng.integers(-127, 128, (1, *kernel, outputs)).astype(np.int8)
+        bias = rng.integers(-500, 500, outputs).astype(np.int32)
+        x_scale, x_zp = self.scale, self.zero_point
+        pad = tflite_padding(padding, (height, width), kernel, stride, dilation)
+        sums = [
+            conv2d(
+                self.x[..., o // multiplier, None],
+                w[..., o, None],
+                bias[o : o + 1],
+                stride=stride,
+                dilation=dilation,
+                padding=pad,
+                x_zp=x_zp,
+            )
+            for o in range(outputs)
+        ]
+        acc = np.concatenate(sums, axis=2)
+        self.scale, self.zero_point, w_scale = self._scales(acc)
+        value = self._post(acc, x_scale, w_scale, activation)
+        weights = self.builder.add_tensor(
+            f"{name}/w", w.shape, np.int8, w_scale, 0, quantized_dimension=3, data=w
+        )
+        k = self.builder.add_tensor(f"{name}/b", bias.shape, np.int32, x_scale * w_scale, 0, data=bias)
+        x, y = self._push(name, value)
+        self.builder.depthwise_conv2d(
+            x,
+            weights,
+            k,
+            y,
+            multiplier=multiplier,
+            stride=stride,
+            dilation=dilation,
+            padding=padding,
+            activation=activation,
+        )
+
+    def _scales(
+        self, acc: NDArray[np.int32], to: tuple[float, int] | None = None
+    ) -> tuple[float, int, NDArray[np.float32]]:
+        """Scale and zero point of an output and the scales of its weights, one or one per channel.
+
+        Such that the output is neither all clamped nor all the same, and its real values lie around 1,
+        however deep the network: their spread is that of the accumulators acc, [..., channels].
+        """
+        rng = self.rng
+        scales = rng.uniform(0.3, 3, acc.shape[-1] if rng.integers(2) else 1)
+        spread = rng.uniform(25, 60)
+        scale = to[0] if to else float(np.float32(rng.uniform(0.5, 4) / spread))
+        real = acc * self.scale * scales
+        # Real networks stay within these weight scales; quantised multipliers are below 1, mostly.
+        scales = (scales * np.clip(scale * spread / max(real.std(), 1e-9), 1e-5, 1)).astype(np.float32)
+        middle = float(np.mean(acc * self.scale * scales / scale))
+        zero_point = to[1] if to else int(np.clip(rng.integers(-60, 60) - round(middle), -128, 127))
+        return scale, zero_point, scales
+
+    def concat(self, branches: Sequence[Sequence[Callable[[], None]]], keep: bool = False) -> None:
+        """Operators that all start from the last tensor and end with its scale and zero point, side by side.
+
+        keep: the last tensor itself comes first.
+        """
+        start = (self.x, self.last, self.scale, self.zero_point)
+        ends = [start[:2]] if keep else []
+        for branch in branches:
+            self.x, self.last, self.scale, self.zero_point = start
+            for operator in branch:
+                operator()
+            assert (self.scale, self.zero_point) == start[2:], "a branch changes the scale"
+            ends.append((self.x, self.last))
+        value = np.concatenate([x for x, _ in ends], axis=2)
+        _, y = self._push(f"concat{len(self.values)}", value)
+        self.builder.concatenation([index for _, index in ends], y)
+
+    def pad(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        value = np.pad(self.x, (rows, columns, (0, 0)), constant_values=self.zero_point)
+        x, y = self._push(f"pad{len(self.values)}", value)
+        self.builder.pad(x, y, [(0, 0), rows, columns, (0, 0)])
+
+    def cut(self, rows: slice, columns: slice, channels: slice) -> None:
+        """STRIDED_SLICE; the slices have a start, a stop and a positive step."""
+        kept = (slice(0, 1, 1), rows, columns, channels)
+        x, y = self._push(f"cut{len(self.values)}", np.ascontiguousarray(self.x[kept[1:]]))
+        self.builder.strided_slice(
+            x, y, [k.start for k in kept], [k.stop for k in kept], [k.step for k in kept]
         )
 
     def flatten(self) -> None:
@@ -112,11 +224,10 @@ class RandomNetwork:
         rng, name = self.rng, f"dense{len(self.values)}"
         w = rng.integers(-127, 128, (outputs, self.x.size)).astype(np.int8)
         bias = rng.integers(-5000, 5000, outputs).astype(np.int32)
-        w_scale = rng.uniform(0.002, 0.02, 1).astype(np.float32)
         x_scale, x_zp = self.scale, self.zero_point
-        spread = 5400 * float(np.sqrt(self.x.size)) * x_scale * float(w_scale[0])
-        self.scale, self.zero_point = float(np.float32(spread / rng.uniform(30, 90))), self._zero_point()
-        value = self._post(fully_connected(self.x, w, bias, x_zp=x_zp), x_scale, w_scale, activation)
+        acc = fully_connected(self.x, w, bias, x_zp=x_zp)
+        self.scale, self.zero_point, w_scale = self._scales(acc)
+        value = self._post(acc, x_scale, w_scale, activation)
         weights = self.builder.add_tensor(f"{name}/w", w.shape, np.int8, w_scale, 0, data=w)
         k = self.builder.add_tensor(f"{name}/b", bias.shape, np.int32, x_scale * w_scale, 0, data=bias)
         x, y = self._push(name, value)
@@ -168,6 +279,10 @@ class RandomNetwork:
                 table = relu_table(*to)
             elif op == "leaky_relu":
                 table = leaky_relu_table(*to, alpha=0.1)
+            elif op == "gelu":
+                table = gelu_table(*to)
+            elif op == "quantize":
+                table = requantize_table(*to)
             else:
                 table = hard_swish_table(*to)
         x, y = self._push(f"{op}{len(self.values)}", apply_table(self.x, table))

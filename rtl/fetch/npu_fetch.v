@@ -63,7 +63,9 @@ module npu_fetch #(
   wire take;  // a command left the queue
   wire r_fire = r_valid && r_ready;
   // One burst at a time: four commands keep three engines busy for hundreds of cycles.
-  wire issue = running && left != 16'd0 && !in_flight && !halt && free >= {1'b0, size};
+  // None after END: the program may be over, and the core cleared, in the very next cycle.
+  wire wanted = running && left != 16'd0 && !ended && !halt;
+  wire issue = wanted && !in_flight && free >= {1'b0, size};
   wire [7:0] beats = {5'd0, size} << LOG_BEATS;
 
   always @(posedge clk) begin

@@ -33,9 +33,14 @@ BAD = {
     "test SEED=x": ["SEED=x", "whole number"],
     "test SIM=verilator": ["SIM"],
     "check SEED=1": ["SEED"],
+    "net": ["MODEL="],
+    "net MODEL=nowhere.tflite": ["MODEL=nowhere.tflite", "no such file"],
+    "net MODEL=Makefile INPUT=nowhere": ["INPUT=nowhere", "no such file"],
+    "net MODEL=Makefile CONTRACT=onnx": ["CONTRACT=onnx", "tflite"],
+    "net MODEL=Makefile FC=float": ["FC=float", "integer, litert"],
     **{
         f"{name}": [name, "does not exist yet"]
-        for name in "net bench regress coverage formal mutate report".split()
+        for name in "bench regress coverage formal mutate report".split()
     },
 }
 

@@ -1,27 +1,24 @@
 """The main job: a trained network reads handwritten digits on the whole chip, and everything is scored.
 
-    make sim [SIM=verilator|icarus] [IMAGES=n] [SEED=n]
+make sim [SIM=verilator|icarus] [IMAGES=n] [SEED=n]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from compiler.errors import CompileError
-from compiler.network import compile_network
+from compiler.network import Compiled, compile_network
 from models.isa import Config
 from nets.digits import data
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError
-from tb.chip import job
+from tb.chip import job, report
 
 # Icarus interprets what Verilator compiles: some images are enough to see that the two agree.
 IMAGES = {"verilator": 1000, "icarus": 2}
@@ -38,36 +35,24 @@ def run(sim: str, images: int, seed: int, waves: bool = False, verbose: bool = F
     repeat = f"make sim SIM={sim} IMAGES={images} SEED={seed}"
     print(f"seed={seed}  repeat: {repeat}", flush=True)
     compiled = compile_network(data.MODEL.read_bytes(), Config(), images)
-    result, outputs = job.run("digits", compiled, inputs, sim, seed, waves=waves, verbose=verbose)
-    answers = {name: values.reshape(images, -1).argmax(axis=1) for name, values in outputs.items()}
+    image = [{compiled.inputs[0]: value} for value in inputs]
+    result, memory = job.run("digits", compiled, image, sim, seed, waves=waves, verbose=verbose)
+    answers = {name: _answers(compiled, dram, images) for name, dram in memory.items()}
 
     def accuracy(answer: NDArray) -> float:
         return float(np.mean(answer == labels))
 
     n = compiled.config.n
-    layers = [
-        {**asdict(layer), "cycles": layer.cycles / images, "utilisation": _utilisation(layer, images, n)}
-        for layer in result.layers
-    ]
+    layers = [report.layer_entry(layer, images, n) for layer in result.layers]
     summary = {
         "network": data.MODEL.relative_to(ROOT).as_posix(),
-        "images": images,
         "accuracy": accuracy(answers["rtl"]),
         "accuracy_reference": accuracy(answers["machine"]),
         "accuracy_float": accuracy(digits.float_answers[:images]),
-        "layers": layers,
-        "bursts": result.bursts,
-        "mismatches": result.mismatches,
-        "cycles": result.cycles / images,
-        "counters": {name: count / images for name, count in result.counters.items()},
-        "seed": seed,
-        "simulator": sim,
-        "repeat": repeat,
+        **report.common(result, layers, sim, seed, repeat),
     }
-    folder = BUILD / "sim"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
-    _print_layers(result, images, n)
+    report.write_summary(BUILD / "sim" / "summary.json", summary)
+    _print_layers(summary, n)
     _print_digits(digits.images[:SHOWN], answers["rtl"], labels)
     print(
         f"accuracy on {images} held-out digits: {summary['accuracy']:.2%} on the RTL, "
@@ -77,46 +62,44 @@ def run(sim: str, images: int, seed: int, waves: bool = False, verbose: bool = F
     print(f"{result.bursts} bursts compared, {result.mismatches} mismatches")
     if result.first_mismatch:
         print(f"the first:\n{result.first_mismatch}")
-    passed = result.mismatches == 0 and result.bursts > 0 and bool(np.array_equal(*answers.values()))
+    passed = (
+        result.mismatches == 0
+        and result.bursts > 0
+        and bool(np.array_equal(answers["rtl"], answers["machine"]))
+    )
     print(("passed  " if passed else "FAILED  ") + f"seed={seed}  repeat: {repeat}")
     return passed
 
 
-def _utilisation(layer: job.LayerResult, images: int, n: int) -> float:
-    """Multiplications of the network over those that the array could have made in the layer's cycles."""
-    return layer.macs * images / (n * n * layer.cycles) if layer.cycles else 0.0
+def _answers(compiled: Compiled, dram: NDArray[np.uint8], images: int) -> NDArray[np.int64]:
+    """The digit with the highest score, per image."""
+    scores = [compiled.read_tensor(dram, image, compiled.outputs[0]) for image in range(images)]
+    return np.array([score.reshape(-1).argmax() for score in scores])
 
 
-def _print_layers(result: job.Result, images: int, n: int) -> None:
-    table = Table(title=f"per image, mean of {images}")
-    for name in ("layer", "operator"):
-        table.add_column(name)
-    for name in ("MACs", "cycles", "utilisation", "bytes read", "written", "mismatches"):
-        table.add_column(name, justify="right")
-    for layer in result.layers:
-        table.add_row(
-            layer.name,
-            layer.op,
-            f"{layer.macs:,}",
-            f"{layer.cycles / images:,.0f}",
-            f"{_utilisation(layer, images, n):.1%}",
-            f"{layer.bytes_read // images:,}",
-            f"{layer.bytes_written // images:,}",
-            str(layer.mismatches),
-        )
-    macs = sum(layer.macs for layer in result.layers)
-    table.add_section()
-    table.add_row(
-        "whole network",
-        "",
-        f"{macs:,}",
-        f"{result.cycles / images:,.0f}",
-        f"{macs * images / (n * n * result.cycles):.1%}",
-        f"{sum(layer.bytes_read for layer in result.layers) // images:,}",
-        f"{sum(layer.bytes_written for layer in result.layers) // images:,}",
-        str(result.mismatches),
-    )
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+def _print_layers(summary: dict[str, Any], n: int) -> None:
+    layers, images = summary["layers"], summary["images"]
+    keys = ("macs", "cycles", "utilisation", "bytes_read", "bytes_written", "mismatches")
+    total = {key: sum(layer[key] for layer in layers) for key in keys}
+    total |= {"name": "whole network", "op": "", "cycles": summary["cycles"]}
+    total |= {"mismatches": summary["mismatches"]}
+    total["utilisation"] = report.utilisation(total["macs"], total["cycles"], n)
+    rows = [
+        [
+            row["name"],
+            row["op"],
+            f"{row['macs']:,}",
+            f"{row['cycles']:,.0f}",
+            f"{row['utilisation']:.1%}",
+            f"{row['bytes_read'] // images:,}",
+            f"{row['bytes_written'] // images:,}",
+            str(row["mismatches"]),
+        ]
+        for row in (*layers, total)
+    ]
+    numbers = ("MACs", "cycles", "utilisation", "bytes read", "written", "mismatches")
+    title = f"per image, mean of {images}"
+    report.print_table(title, ("layer", "operator"), numbers, rows[:-1], rows[-1])
 
 
 def _print_digits(images: NDArray[np.uint8], answers: NDArray, labels: NDArray) -> None:

@@ -10,9 +10,8 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,8 +43,7 @@ class LayerResult:
 
 @dataclass
 class Result:
-    """What the simulation measured. outputs: int8 [images, ...] of the network's first output, by the RTL and
-    by the machine, under `outputs.npz` in the run folder. counters: sums over all images."""
+    """What the simulation measured. counters: sums over all images."""
 
     images: int = 0
     cycles: int = 0
@@ -88,7 +86,7 @@ class Progress:
 def run(
     name: str,
     compiled: Compiled,
-    inputs: NDArray[np.int8],
+    inputs: Sequence[Mapping[str, NDArray[np.int8]]],
     sim: str,
     seed: int,
     *,
@@ -96,15 +94,18 @@ def run(
     waves: bool = False,
     verbose: bool = False,
     memory: Mapping[str, int] | None = None,
-) -> tuple[Result, dict[str, NDArray[np.int8]]]:
+    least_words: int = 1,
+) -> tuple[Result, dict[str, NDArray[np.uint8]]]:
     """Build the chip, run one program per input on it, and score everything.
 
-    inputs: int8 [images, ...]. memory: plusargs of tb/hdl/axi_memory.v (latency, jitter, stall).
-    Returns the result and the outputs "rtl" and "machine", int8 [images, ...].
+    inputs: per image, int8 by the name of the network's input. memory: plusargs of tb/hdl/axi_memory.v
+    (latency, jitter, stall). least_words: of the bench's memory; those who ask for the same share a build.
+    Returns the result and DRAM afterwards, uint8, as the writes of the RTL ("rtl") and of the machine
+    ("machine") left it.
     Raises JobFailed if the simulation broke off, UserError if it does not build.
     """
     config = compiled.config
-    words = 1 << max(compiled.dram.size // config.n - 1, 1).bit_length()
+    words = max(1 << max(compiled.dram.size // config.n - 1, 1).bit_length(), least_words)
     parameters = {key.upper(): value for key, value in asdict(config).items()}
     parameters |= {"OUTSTANDING": outstanding, "MEM_WORDS": words}
     build = Build(name, bench([parameters], fast=True, timeout=3600), parameters, sim, waves)
@@ -113,7 +114,7 @@ def run(
         print(f"chip built for {sim} in {time.monotonic() - start:.1f} s", flush=True)
     folder = build.folder / "run"
     folder.mkdir(exist_ok=True)
-    for old in ("result.json", "outputs.npz", "progress"):
+    for old in ("result.json", "rtl.npy", "machine.npy", "progress"):
         (folder / old).unlink(missing_ok=True)
     with (folder / "job.pickle").open("wb") as file:
         pickle.dump((compiled, inputs), file)
@@ -141,5 +142,4 @@ def run(
         raise JobFailed(f"{problem or 'no result'}; see {folder / 'run.log'}")
     raw = json.loads((folder / "result.json").read_text())
     raw["layers"] = [LayerResult(**layer) for layer in raw["layers"]]
-    with np.load(folder / "outputs.npz") as outputs:
-        return Result(**raw), dict(outputs)
+    return Result(**raw), {name: np.load(folder / f"{name}.npy") for name in ("rtl", "machine")}

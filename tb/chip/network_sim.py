@@ -19,6 +19,7 @@ from tb.chip.session import Outcome, Session
 
 # A program that takes longer than this is stuck. Cycles per image, in multiples of the array's own time.
 PATIENCE = 1000
+STAMPS = 256  # registers that hold the cycle at which a layer was done
 
 
 @cocotb.test()
@@ -28,14 +29,14 @@ async def network_runs(dut: Any) -> None:
         compiled, inputs = pickle.load(file)
     assert isinstance(compiled, Compiled)
     image = compiled.dram.copy()
-    for index, tensor in enumerate(inputs):
-        compiled.write_input(image, index, tensor)
+    for index, tensors in enumerate(inputs):
+        for name, tensor in tensors.items():
+            compiled.write_input(image, index, tensor, name)
     session = await Session.open(dut)
     await session.load(image)
     score = ProgramScore([layer.name for layer in compiled.layers])
     result = Result(layers=[LayerResult(layer.name, layer.op, layer.macs) for layer in compiled.layers])
     counters: Counter[str] = Counter()
-    outputs: dict[str, list[Any]] = {"rtl": [], "machine": []}
     macs = sum(layer.macs for layer in compiled.layers)
     limit = max(PATIENCE * macs // compiled.config.n**2, 10_000_000)
     for index, (base, length) in enumerate(compiled.programs):
@@ -44,8 +45,6 @@ async def network_runs(dut: Any) -> None:
         score.compare(outcome.trace, outcome.table)
         counters.update(outcome.counters)
         await _layers(session, compiled, index, result, outcome)
-        for name, memory in (("rtl", session.shadow), ("machine", session.memory)):
-            outputs[name].append(compiled.read_tensor(memory, index, compiled.outputs[0]))
         Path("progress").write_text(str(index + 1))
     for number, layer in enumerate(result.layers):
         layer.bytes_read, layer.bytes_written = score.read[number], score.written[number]
@@ -53,21 +52,23 @@ async def network_runs(dut: Any) -> None:
     result.cycles, result.counters = counters["cycles"], dict(counters)
     result.burst_mismatches = len(score.mismatches)
     result.first_mismatch = str(score.mismatches[0]) if score.mismatches else ""
-    np.savez("outputs.npz", **{name: np.stack(values) for name, values in outputs.items()})
+    np.save("rtl.npy", session.shadow)
+    np.save("machine.npy", session.memory)
     Path("result.json").write_text(json.dumps(asdict(result)))
 
 
-async def _layers(
-    session: Session, compiled: Compiled, index: int, result: Result, outcome: Outcome
-) -> None:
+async def _layers(session: Session, compiled: Compiled, index: int, result: Result, outcome: Outcome) -> None:
     """Add one image to the layers: cycles between stamps, values of the tensor that differ."""
-    before = 0
-    stamps = await session.host.stamps(len(compiled.layers))
+    before, count = 0, len(compiled.layers)
+    # Beyond that, layers share stamps: only the whole program's cycles are known.
+    stamps = await session.host.stamps(count) if count <= STAMPS else [0] * count
     for layer, info, stamp in zip(result.layers, compiled.layers, stamps, strict=True):
         layer.cycles += stamp - before
         before = stamp
         rtl = compiled.read_tensor(session.shadow, index, info.target)
         machine = compiled.read_tensor(session.memory, index, info.target)
         layer.mismatches += int(np.count_nonzero(rtl != machine))
+    if count > STAMPS:
+        return
     # What follows the last layer's last response: the end of the program itself.
     result.layers[-1].cycles += outcome.counters["cycles"] - before

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.network import Compiled, compile_network
+from compiler.tests.deep_networks import grow_concat, grow_cut, grow_pad
 from compiler.tests.random_networks import RandomNetwork, start
 from models.isa import COMMAND_BYTES, Command, Config, decode
 
@@ -38,25 +40,38 @@ class Image:
         at = self.base + number * COMMAND_BYTES
         self.dram[at : at + COMMAND_BYTES] = np.frombuffer(raw, np.uint8)
 
-    def change(self, number: int, **fields: object) -> None:
+    def change(self, number: int, **fields: Any) -> None:
         """Change fields of one command."""
-        self.put(number, replace(self.command(number), **fields).encode())  # type: ignore[type-var]
+        self.put(number, replace(self.command(number), **fields).encode())
 
 
 def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> None:
     """One random operator at the end of a network."""
     small = min(network.x.shape[:2])
-    kind = rng.choice(["conv", "conv", "conv", "max", "avg", "table"])
+    kind = rng.choice(["conv", "conv", "conv", "depthwise", "grouped", "max", "avg", "table", "copy"])
     if kind == "conv":
-        kernel = tuple(int(k) for k in rng.integers(1, min(small, 4) + 1, 2))
+        kernel = (int(rng.integers(1, min(small, 4) + 1)), int(rng.integers(1, min(small, 4) + 1)))
         dilation = (1, 1) if max(kernel) == 1 or small < 7 else (int(rng.integers(1, 3)),) * 2
-        stride = (1, 1) if dilation != (1, 1) or small < 3 else tuple(int(s) for s in rng.integers(1, 3, 2))
+        free = dilation == (1, 1) and small > 2
+        stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3))) if free else (1, 1)
         padding = "SAME" if small < 8 else str(rng.choice(["SAME", "VALID"]))
         activation = str(rng.choice(["NONE", "RELU", "RELU6"]))
         outputs = int(rng.integers(1, channels + 1))
         network.conv(
             outputs, kernel, stride=stride, dilation=dilation, padding=padding, activation=activation
         )
+    elif kind in ("depthwise", "grouped"):
+        size = (int(rng.integers(1, min(small, 3) + 1)),) * 2
+        if kind == "depthwise":
+            network.depthwise(
+                size, multiplier=int(rng.integers(1, 3)) if network.x.shape[2] <= channels else 1
+            )
+        else:
+            groups = int(rng.choice([g for g in (1, 2, 3, 4) if network.x.shape[2] % g == 0]))
+            network.conv(groups * int(rng.integers(1, 9)), size, groups=groups)
+    elif kind == "copy":
+        grow = [grow_pad, grow_concat] + ([grow_cut] if small >= 3 else [])
+        grow[rng.integers(len(grow))](network)
     elif kind == "table":
         network.table(str(rng.choice(["logistic", "relu", "leaky_relu"])))
     else:

@@ -33,7 +33,7 @@ def wide_config(n: int, max_burst: int = 64, acc_depth: int = 256) -> Config:
 
 
 class Noise:
-    """4 GiB of bytes that are a hash of their address, and keep what is written: the slices of a uint8 array."""
+    """4 GiB that hold a hash of their address until they are written; slices like those of a uint8 array."""
 
     def __init__(self, seed: int) -> None:
         self._seed = np.uint64(seed)
@@ -68,8 +68,8 @@ def pack(command: Any, number: int) -> int:
 def random_window(
     kind: type[WindowT], rng: random.Random, config: Config, words: int = 120, **fixed: Any
 ) -> WindowT:
-    """A LOAD or STORE of about `words` words at most: runs around MAX_BURST, addresses around a 4 KiB boundary,
-    strides that repeat, overlap, go down or jump. fixed: fields that are not to be random."""
+    """A LOAD or STORE of about `words` words at most: runs around MAX_BURST, addresses around a 4 KiB
+    boundary, strides that repeat, overlap, go down or jump. fixed: fields that are not to be random."""
     n, longest = config.n, config.max_burst
     near = (1, 1, 2, longest - 1, longest, longest + 1, 2 * longest, 2 * longest + 1, rng.randint(1, 40))
     run = fixed.get("run", min(max(1, rng.choice(near)), words))
@@ -108,7 +108,6 @@ def random_windows(
 ) -> list[WindowT]:
     """Several commands."""
     return [random_window(kind, rng, config, words, **fixed) for _ in range(count)]
-
 
 
 def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **fixed: Any) -> ComputeT:

@@ -1,4 +1,4 @@
-"""What the benches of conv, post, pool and compute share: commands as bits, descriptors, buffers, back-pressure.
+"""What the benches of conv, post, pool and compute share: commands as bits, descriptors, buffers, stalls.
 
 A descriptor is what conv and pool tell post about a tile: 123 bits on `desc_data`, declared here once.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.types import LogicArray
 from numpy.typing import NDArray
 from pyuvm import uvm_analysis_port, uvm_component
@@ -19,7 +22,7 @@ from pyuvm import uvm_analysis_port, uvm_component
 from models.blocks import conv_tiles
 from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
 from tb.agents.pins import Stalls
-from tb.agents.scoreboard import Scoreboard
+from tb.agents.scoreboard import Missing, Scoreboard
 from tb.agents.stream import StreamPins
 from tb.bench import simulator
 
@@ -27,19 +30,17 @@ BUFFER_WORDS = 1 << 16  # of every buffer of these benches: addresses keep all t
 Image = NDArray[np.uint8]
 
 
-def peek(pin: Any) -> int | None:
-    """`to_int`, five times as fast: without a LogicArray between the simulator and the number."""
+def peek(pin: Any) -> Any:
+    """`to_int` (unsigned, None for X), five times as fast: no LogicArray in between."""
     try:
         return int(pin._handle.get_signal_val_binstr(), 2)
     except ValueError:
         return None
 
 
-class Pins:
-    """Handles of all ports of a block, as attributes: looking one up in `dut` costs as much as reading it."""
-
-    def __init__(self, dut: Any, names: str) -> None:
-        self.__dict__.update({name: getattr(dut, name) for name in names.split()})
+def pins_of(dut: Any, names: str) -> Any:
+    """Handles as attributes: looking one up in `dut` costs as much as reading it."""
+    return SimpleNamespace(**{name: getattr(dut, name) for name in names.split()})
 
 
 class ContractError(AssertionError):
@@ -63,7 +64,7 @@ def command_bits(command: Command) -> int:
 
 
 def image(rng: random.Random, n: int) -> Image:
-    """Random buffer contents, uint8 [65536, n]; runs of 64 words hold one extreme so that sums reach theirs."""
+    """Random buffer contents, uint8 [65536, n]; runs of 64 words hold one extreme for extreme sums."""
     data = np.random.default_rng(rng.getrandbits(64))
     words = data.integers(0, 256, (BUFFER_WORDS, n), dtype=np.uint8)
     runs = words.reshape(-1, 64, n)
@@ -185,8 +186,8 @@ class Worthless:
 class HoldingSink(uvm_component):
     """Drives ready as the blocks here demand: once high it stays until a transfer, as a queue's does.
 
-    Their valid may wait for another stream's ready, so a ready that comes and goes would break a handshake that
-    no queue breaks.
+    Their valid may wait for another stream's ready, so a ready that comes and goes would break a handshake
+    that no queue breaks.
     """
 
     def __init__(self, name: str, parent: uvm_component, pins: StreamPins, stalls: Stalls) -> None:
@@ -205,11 +206,37 @@ class HoldingSink(uvm_component):
                 pins.ready.value = ready  # type: ignore[union-attr]
 
 
+class Feed(uvm_component):
+    """Source of a stream that sends what is in `items`, or without end if there is a `filler`."""
+
+    def __init__(
+        self, name: str, parent: uvm_component, pins: Any, stalls: Stalls, filler: Any = None
+    ) -> None:
+        super().__init__(name, parent)
+        self.pins = pins
+        self.stalls = stalls
+        self.filler = filler
+        self.items: deque[Any] = deque()
+
+    def flush(self) -> None:
+        """Reset: what was not sent is not wanted any more."""
+        self.items.clear()
+
+    async def run_phase(self) -> None:
+        """One item after the other, with pauses."""
+        self.pins.idle()
+        while True:
+            if (self.items or self.filler is not None) and peek(self.pins.rst_n) == 1 and not self.stalls():
+                await self.pins.send(self.items.popleft() if self.items else self.filler)
+            else:
+                await self.pins.edge
+
+
 class BufferPort(uvm_component):
     """The buffer behind `<prefix>_en/_addr/_data`: data one cycle after the enable. Publishes addresses.
 
-    words: uint8 [65536, n]. Without an enable the data become worthless in the next cycle; with `idle` given they
-    stay until that pin says that another unit may read, as for pool.
+    words: uint8 [65536, n]. Without an enable the data become worthless in the next cycle; with `idle`
+    given they stay until that pin says that another unit may read, as for pool.
     """
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, words: Image, idle: Any = None) -> None:
@@ -239,6 +266,20 @@ class BufferPort(uvm_component):
             elif served and (self.idle is None or peek(self.idle) != 0):
                 self.data.value = worthless()
                 served = False
+
+
+async def progress(
+    work: Coroutine[Any, Any, None], clk: Any, scoreboards: Sequence[Scoreboard], patience: int
+) -> None:
+    """Await `work`; raises Missing when no scoreboard has compared anything for `patience` cycles."""
+    task, seen, left = cocotb.start_soon(work), -1, patience
+    while not task.done():
+        await ClockCycles(clk, 50)
+        compared = sum(scoreboard.compared for scoreboard in scoreboards)
+        left = patience if compared != seen else left - 50
+        seen = compared
+        if left <= 0:
+            raise Missing(f"stuck: nothing was compared for {patience} cycles, and not all was taken")
 
 
 def spoil(scoreboard: Scoreboard, change: Callable[[Any], Any], number: int = 3) -> None:

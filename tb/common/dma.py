@@ -1,84 +1,41 @@
-"""What the benches of load and store share: token queues, rules that always hold, and the environment.
+"""What the benches of load and store share: the environment and how an engine is scored.
 
 An engine is scored on four lists, each in order: the starts of its commands with the tokens they took, its
-bursts, its events (buffer words, tokens, stamps) and its error. The model (models/blocks.py) fills all four when
-a command starts.
+bursts, its events (buffer words, tokens, stamps) and its error. The model (models/blocks.py) fills all four
+when a command starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import with_timeout
 from pyuvm import uvm_component
 
 from models.blocks import window_bursts
 from models.isa import COMMAND_BYTES, Window, decode
-from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
-from tb.agents.axi_checks import Violation, fail
+from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.burst import DECERR, OKAY, Burst
 from tb.agents.env import BlockEnv
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Scoreboard
-from tb.agents.stream import StreamAgent, StreamMonitor, StreamPins
+from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params, seed
-from tb.common.commands import Noise, SPACE, pack, wide_config
+from tb.common.commands import SPACE, Noise, pack, wide_config
+from tb.common.watch import BusWatch, EngineError, TokenQueue, value_of
 
 
-class EngineError(AssertionError):
-    """An engine broke a rule that holds in every cycle."""
-
-
-def value_of(handle: Any) -> int:
-    """Unsigned value of a pin. Raises EngineError for X."""
-    value = to_int(handle)
-    if value is None:
-        raise EngineError(f"{handle._path} is X")
-    return value
-
-
-class TokenQueue(uvm_component):
-    """An npu_tokens at an engine's pins: valid (source) or ready (sink), once high, stays until a transfer.
-
-    credits: tokens, or places, that are left; None: no limit.
-    """
-
-    def __init__(
-        self, name: str, parent: uvm_component, dut: Any, prefix: str, source: bool, stalls: Stalls
-    ) -> None:
-        super().__init__(name, parent)
-        self.pins = StreamPins(dut, prefix, ())
-        self.mine, self.other = self.pins.valid, self.pins.ready
-        if not source:
-            self.mine, self.other = self.other, self.mine
-        self.stalls = stalls
-        self.credits: int | None = None
-        # A halted engine takes its token back; nobody counts tokens then.
-        self.halted = False
-        self.monitor = StreamMonitor("monitor", self, self.pins, self._report)
-
-    def _report(self, violation: Violation) -> None:
-        if not (self.halted and violation.rule == "VALID_STABLE"):
-            fail(violation)
-
-    def flush(self) -> None:
-        """Reset."""
-        self.halted = False
-
-    async def run_phase(self) -> None:
-        """Offer, hold, and count transfers."""
-        offered = False
-        while True:
-            in_reset = to_int(self.pins.rst_n) != 1
-            offered = not in_reset and (offered or (self.credits != 0 and not self.stalls()))
-            self.mine.value = offered
-            await self.pins.edge
-            if offered and to_int(self.other) == 1 and to_int(self.pins.rst_n) == 1:
-                offered = False
-                if self.credits is not None:
-                    self.credits -= 1
+def planned_answers(
+    faults: Sequence[Fault], write: bool, index: int, address: int, beats: int, n: int
+) -> list[int]:
+    """The response of every beat of a read, or the one of a write. index: of the burst, as a Fault counts."""
+    hits = [fault for fault in faults if fault.hits(write, index, address, beats * n)]
+    return [
+        next((fault.resp for fault in hits if fault.beat in (None, beat)), OKAY)
+        for beat in range(1 if write else beats)
+    ]
 
 
 class Prefix(Scoreboard):
@@ -102,67 +59,6 @@ class Failure(NamedTuple):
     decerr: int
     addr: int
     command: int
-
-
-class BusWatch(uvm_component):
-    """Every rising edge: quiet is exact, an address belongs to a command, none is new after halt.
-
-    channel: ar or aw. The environment says when a burst ends (burst_ends).
-    """
-
-    def __init__(self, name: str, parent: Any, channel: str) -> None:
-        super().__init__(name, parent)
-        self.env, self.dut, dut = parent, parent.dut, parent.dut
-        self.valid, self.ready = getattr(dut, f"{channel}_valid"), getattr(dut, f"{channel}_ready")
-        self.address = getattr(dut, f"{channel}_addr")
-        self.flush()
-
-    def flush(self) -> None:
-        """Reset: nothing is under way, halt is low."""
-        self.allowed = 0  # bursts of the commands started so far that were not shown yet
-        self.under_way = 0
-        self.most = 0  # under way at once, at any time
-        self.waiting = False
-        self.was_halted = False
-        self.dut.halt.value = 0
-
-    def halt(self) -> None:
-        """High from here on, until reset."""
-        self.dut.halt.value = 1
-
-    def rule(self, holds: object, text: str) -> None:
-        """Raise EngineError unless the rule holds."""
-        if not holds:
-            raise EngineError(text)
-
-    async def run_phase(self) -> None:
-        """Sample every rising edge."""
-        edge = RisingEdge(self.dut.clk)
-        while True:
-            await edge
-            if to_int(self.dut.rst_n) == 1:
-                self.sample()
-
-    def sample(self) -> None:
-        """One edge outside reset."""
-        raise NotImplementedError
-
-    def sample_bus(self, halted: int) -> None:
-        """quiet is exact, and an address is shown only for a started command and not after halt."""
-        valid = value_of(self.valid)
-        if valid and not self.waiting:
-            self.rule(self.allowed > 0, f"address 0x{value_of(self.address):x} belongs to no command")
-            self.rule(not self.was_halted, f"a new burst, address 0x{value_of(self.address):x}, after halt")
-            self.allowed -= 1
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-        self.waiting = bool(valid and not value_of(self.ready))
-        self.rule(
-            value_of(self.dut.quiet) == (self.under_way == 0),
-            f"quiet is {value_of(self.dut.quiet)} with {self.under_way} bursts under way",
-        )
-        self.under_way -= self.env.burst_ends()
-        self.was_halted = bool(halted)
 
 
 class EngineMonitor(BusWatch):
@@ -203,6 +99,7 @@ class EngineMonitor(BusWatch):
         if stamped:
             env.events.observe(("stamp", value_of(dut.stamp_layer)))
         if value_of(dut.err_valid):
+            self.rule(not halted, "an error while halted")
             env.errors.observe(
                 Failure(value_of(dut.err_decerr), value_of(dut.err_addr), value_of(dut.err_cmd))
             )
@@ -286,20 +183,13 @@ class DmaEnv(BlockEnv):
     def expect_burst(self, address: int, beats: int, data: bytes, number: int) -> None:
         """Expect a burst, and the error if a fault is planned for it."""
         write = self.directions == "w"
-        answers = [self._response(address, beats, beat) for beat in range(1 if write else beats)]
+        answers = planned_answers(self.memory.faults, write, self.predicted, address, beats, self.config.n)
         self.predicted += 1
         self.bursts.expect(Burst(write, 0, address, beats, data, max(answers)))
         if any(answers) and not self.failed:
             self.failed = True
             first = next(answer for answer in answers if answer)
             self.errors.expect(Failure(int(first == DECERR), address, number))
-
-    def _response(self, address: int, beats: int, beat: int) -> int:
-        for fault in self.memory.faults:
-            hit = fault.hits(self.directions == "w", self.predicted, address, beats * self.config.n)
-            if hit and fault.beat in (None, beat):
-                return fault.resp
-        return OKAY
 
     def sample_events(self) -> None:
         """Publish this edge's events other than tokens and stamps."""
@@ -310,12 +200,12 @@ class DmaEnv(BlockEnv):
         raise NotImplementedError
 
     async def run(self, commands: Iterable[Window]) -> None:
-        """Send commands, numbered; returns when the last was taken."""
+        """Send commands, numbered; returns when the last was taken. Raises SimTimeoutError."""
         items = []
         for command in commands:
             items.append(pack(command, self.number))
             self.number = (self.number + 1) % 65536
-        await self.cmd.send(items)
+        await with_timeout(self.cmd.send(items), 600, "us")
 
     async def drained(self) -> None:
         """Wait until all that is expected was seen and the engine says that it is idle."""

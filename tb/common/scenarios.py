@@ -9,20 +9,15 @@ import cocotb
 from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
-from tb.bench import simulator
 from tb.common.commands import random_window, random_windows
-from tb.common.dma import DmaEnv, EngineError, value_of
-
-
-def amount(count: int) -> int:
-    """How often to repeat: the whole count on Verilator, a third on Icarus, which is slower."""
-    return count if simulator() == "verilator" else max(2, count // 3)
+from tb.common.dma import DmaEnv
+from tb.common.watch import EngineError, value_of
 
 
 async def random_commands(env_class: type[DmaEnv], dut: Any, count: int) -> None:
     """Commands back to back, every interface with a random pace of its own."""
     async with start(env_class, dut) as env:
-        await env.run(random_windows(env.kind, env.rng, env.config, amount(count)))
+        await env.run(random_windows(env.kind, env.rng, env.config, count))
         await env.drained()
 
 
@@ -31,7 +26,7 @@ async def reset_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
     async with start(env_class, dut) as env:
         commands = random_windows(env.kind, env.rng, env.config, 40, words=40)
         sending = cocotb.start_soon(env.run(commands))
-        for _ in range(amount(8)):
+        for _ in range(4):
             await env.cycles(env.rng.randint(1, 150))
             await env.reset(env.rng.randint(1, 3))
         await sending
@@ -42,7 +37,7 @@ async def reset_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
 async def halt_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
     """Halt at random cycles: the rules of EngineMonitor hold until quiet, and after a reset all is well."""
     async with start(env_class, dut) as env:
-        for _ in range(amount(8)):
+        for _ in range(4):
             running = cocotb.start_soon(env.run(random_windows(env.kind, env.rng, env.config, 6, words=60)))
             await env.cycles(env.rng.randint(1, 200))
             env.watch.halt()
@@ -57,14 +52,18 @@ async def first_error_is_reported(env_class: type[DmaEnv], dut: Any) -> None:
     """Error responses on random beats of random bursts, often with more behind them."""
     async with start(env_class, dut) as env:
         write, rng, faults = env.directions == "w", env.rng, env.memory.faults
-        for _ in range(amount(12)):
-            first = env.predicted + rng.randint(0, 8)
+        for _ in range(5):
+            first = env.predicted + rng.randint(0, 4)
             for index in (first, first + 1, first + rng.randint(1, 5)):
-                beat = None if write or rng.random() < 0.3 else rng.choice((0, rng.randrange(env.config.max_burst)))
+                beat = (
+                    None
+                    if write or rng.random() < 0.3
+                    else rng.choice((0, rng.randrange(env.config.max_burst)))
+                )
                 faults.append(Fault(write, rng.choice((SLVERR, DECERR)), index, beat=beat))
             # A burst may be too short for its faulty beat: make sure that one is not.
             faults.append(Fault(write, rng.choice((SLVERR, DECERR)), first + 6))
-            commands = random_windows(env.kind, rng, env.config, 16, words=40)
+            commands = random_windows(env.kind, rng, env.config, 12, words=24)
             reported = env.errors.compared
             running = cocotb.start_soon(env.run(commands))
             await env.halted()
@@ -149,13 +148,60 @@ async def full_token_queue_holds(env_class: type[DmaEnv], dut: Any) -> None:
             await env.cycles(5)
 
 
+async def halt_while_waiting(env_class: type[DmaEnv], dut: Any) -> None:
+    """A halted engine takes no command, even when the token that it waited for comes."""
+    async with start(env_class, dut, stalls=False, credits=0) as env:
+        waits = {name: True for name in env.wait_pins}
+        running = cocotb.start_soon(env.run([random_window(env.kind, env.rng, env.config, 20, **waits)]))
+        await env.cycles(10)
+        env.watch.halt()
+        await env.cycles(2)
+        for queue in (*env.waits.values(), *env.signals.values()):
+            queue.credits = None
+        await env.halted()
+        if env.starts.compared:
+            raise EngineError("a command was started")
+        await env.reset()
+        await env.run([random_window(env.kind, env.rng, env.config, 20)])
+        await running
+        await env.drained()
+
+
+async def halt_with_full_token_queue(env_class: type[DmaEnv], dut: Any) -> None:
+    """Halt while a token waits for room and later commands are on the bus: they must end all the same."""
+    async with start(env_class, dut, credits=0, timing=MemoryTiming()) as env:
+        for queue in env.waits.values():
+            queue.credits = None
+        signals = {f"signal_{engine}": True for engine in env.kind.signals}
+        commands = random_windows(env.kind, env.rng, env.config, 4, words=12, **signals)
+        running = cocotb.start_soon(env.run(commands))
+        await env.cycles(300)
+        if env.watch.under_way == 0:
+            raise EngineError("nothing under way behind the token")
+        env.watch.halt()
+        await env.halted()
+        for queue in env.signals.values():
+            queue.credits = None
+        await env.reset()
+        await running
+        await env.drained()
+
+
 async def fills_the_outstanding_limit(env_class: type[DmaEnv], dut: Any) -> None:
-    """With a slow memory as many bursts are under way as OUTSTANDING says, and never more (the agent checks)."""
+    """A slow memory: as many bursts are under way as OUTSTANDING says, and never more (the agent checks)."""
     slow = MemoryTiming((300, 300), (300, 300))
     async with start(env_class, dut, timing=slow, stalls=False) as env:
         stride = env.config.n
         many = random_window(
-            env.kind, env.rng, env.config, 60, run=1, count_x=6, count_y=4, stride_x=stride, stride_y=6 * stride
+            env.kind,
+            env.rng,
+            env.config,
+            60,
+            run=1,
+            count_x=6,
+            count_y=4,
+            stride_x=stride,
+            stride_y=6 * stride,
         )
         await env.run([many])
         await env.drained()
@@ -196,4 +242,3 @@ async def corrupt_expectation(env_class: type[DmaEnv], dut: Any, scoreboard: str
         signals = {f"signal_{engine}": True for engine in env.kind.signals}
         await env.run(random_windows(env.kind, env.rng, env.config, 4, words=30, stamp=True, **signals))
         await env.drained()
-

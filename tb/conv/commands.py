@@ -51,9 +51,12 @@ def random_conv(rng: random.Random, config: Config, words: int, **fixed: Any) ->
     return command
 
 
-def split_conv(rng: random.Random, config: Config, words: int) -> list[Conv]:
-    """One reduction in 2 to 4 commands: the first clears, the last drains, all add to one bank."""
-    tile = rng.randint(1, config.acc_depth)
+def split_conv(rng: random.Random, config: Config, words: int, largest: int) -> list[Conv]:
+    """One reduction in 2 to 4 commands: the first clears, the last drains, all add to one bank.
+
+    largest: pixels, at most.
+    """
+    tile = rng.randint(1, largest)
     out_w = rng.randint(1, tile)
     parts = rng.randint(2, 4)
     commands = []
@@ -62,9 +65,7 @@ def split_conv(rng: random.Random, config: Config, words: int) -> list[Conv]:
         tokens = {} if last else {"wait_store": False, "signal_store": False, "stamp": False}
         shape = {"groups": 1, "out_w": out_w, "out_h": tile // out_w, "tile": tile}
         cb = {"kw": 1, "kh": rng.randint(1, 3), "cb": rng.randint(1, 2)}
-        commands.append(
-            random_conv(rng, config, words, **shape, **cb, **tokens, clear=part == 0, drain=last)
-        )
+        commands.append(random_conv(rng, config, words, **shape, **cb, **tokens, clear=part == 0, drain=last))
     return commands
 
 
@@ -77,12 +78,12 @@ def random_convs(rng: random.Random, config: Config, count: int, words: int) -> 
         {**one, "cb": max(2, words // (2 * n)), "groups": 2},  # fully connected
         {"kw": 7, "kh": 7, "cb": 1, "groups": 1, "out_w": 2, "out_h": 2, "tile": min(3, depth)},
         {"kw": 1, "kh": 1, "cb": 1, "groups": 2, "out_w": depth, "out_h": 2, "tile": depth},  # full banks
-        {"kw": 2, "kh": 1, "cb": 1, "groups": 1, "out_w": depth + 1, "out_h": 1, "tile": depth},  # 1 left over
+        {"kw": 2, "kh": 1, "cb": 1, "groups": 1, "out_w": depth + 1, "out_h": 1, "tile": depth},  # one over
     ]
     commands = [random_conv(rng, config, words, **corner) for corner in corners[:count]]
     while len(commands) < count:
         if rng.random() < 0.3:
-            commands += split_conv(rng, config, words)
+            commands += split_conv(rng, config, words, config.acc_depth)
         else:
             commands.append(random_conv(rng, config, words))
     return commands

@@ -1,7 +1,7 @@
 """The conv bench: commands in, buffers beside, a stand-in for post behind, and a watch on every cycle.
 
-    cmd --> DUT --> desc, accumulators --> PostSide
-             | act, wgt (BufferPort)
+cmd --> DUT --> desc, accumulators --> PostSide
+         | act, wgt (BufferPort)
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from tb.common.compute import (
     Desc,
     HoldingSink,
     Image,
-    Pins,
     command_bits,
     descriptors,
     image,
     lighter,
     peek,
+    pins_of,
+    progress,
     rows,
     wide_config,
 )
@@ -44,8 +45,9 @@ FULL_AFTER = 4
 # Cycles from a command's acceptance to the first word it may read.
 START_AFTER = 2
 
-PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr wgt_en desc_valid desc_ready sig_load_valid sig_load_ready
-    bank_full drain_en drain_bank drain_pixel drain_data drain_release idle stat_weights stat_acc"""
+PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr wgt_en desc_valid desc_ready sig_load_valid
+    sig_load_ready bank_full drain_en drain_bank drain_pixel drain_data drain_release idle
+    stat_weights stat_acc"""
 
 
 class Read(NamedTuple):
@@ -79,9 +81,11 @@ class Word(NamedTuple):
 class PostSide(uvm_component):
     """Drains the banks in the order of the descriptors, one pixel a cycle at best, and releases them."""
 
-    def __init__(self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int, stalls: Stalls):
+    def __init__(
+        self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int, stalls: Stalls
+    ):
         super().__init__(name, parent)
-        self.dut = Pins(dut, PINS)
+        self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.rng = rng
         self.delay = delay
@@ -123,13 +127,13 @@ class ConvWatch(uvm_component):
     """Samples every pin once a cycle; knows from the accepted commands what must happen, and when.
 
     A word must be read exactly in the cycles in which nothing holds it back: weights of its pass not there,
-    accumulator bank in use, descriptor not taken, token not taken. Publishes Read on `reads` and Sum on `sums`, and
+    accumulator bank in use, descriptor not taken, token not taken. Publishes Read on `reads`, Sum on `sums`;
     calls `accepted(command)` for a command.
     """
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, config: Config) -> None:
         super().__init__(name, parent)
-        self.dut = Pins(dut, PINS)
+        self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.n = config.n
         self.config = config
@@ -218,7 +222,9 @@ class ConvWatch(uvm_component):
         self.check(idle == (not self.words), f"idle is {idle} with {len(self.words)} words due")
         due = bool(self.words) and self.cycle >= self.words[0].earliest
         causes = self.held_by(self.words[0]) if due else set()
-        self.check(en == (due and not causes), f"act_en is {en}, due {due}, held back by {causes or 'nothing'}")
+        self.check(
+            en == (due and not causes), f"act_en is {en}, due {due}, held back by {causes or 'nothing'}"
+        )
         full = bool(causes & {"bank", "desc"})
         starved = "weights" in causes and not full
         self.check((weights, acc) == (starved, full), f"stat_weights {weights}, stat_acc {acc} for {causes}")
@@ -240,7 +246,8 @@ class ConvWatch(uvm_component):
         if peek(self.dut.wgt_en):
             self.weights += 1
             self.check(
-                self.weights <= self.n * (self.passes + 1), "weights overwrite the block that waits for its pass"
+                self.weights <= self.n * (self.passes + 1),
+                "weights overwrite a block that waits for its pass",
             )
 
     def _banks(self) -> None:
@@ -252,18 +259,18 @@ class ConvWatch(uvm_component):
         if self.drained is not None:
             data = peek(dut.drain_data)
             self.check(data is not None, f"X in the sums of bank and pixel {self.drained}")
-            self.sums.write(Sum(*self.drained, data.to_bytes(4 * self.n, "little")))  # type: ignore[union-attr]
+            self.sums.write(Sum(*self.drained, data.to_bytes(4 * self.n, "little")))
         self.drained = None
         if peek(dut.drain_en):
             bank = peek(dut.drain_bank)
-            self.drained = (bank, peek(dut.drain_pixel))  # type: ignore[assignment]
+            self.drained = (bank, peek(dut.drain_pixel))
             if peek(dut.drain_release):
-                self.used[bank] = False  # type: ignore[index]
-                self.full &= ~(1 << bank)  # type: ignore[operator]
+                self.used[bank] = False
+                self.full &= ~(1 << bank)
 
 
 class ConvEnv(BlockEnv):
-    """pressure: "none" (everything is taken, post drains at once), "random", or "heavy" (every stall is seen).
+    """pressure: "none" (everything is taken, post drains at once), "random" or "heavy" (every stall is seen).
 
     salt: tells runs of one seed apart.
     """
@@ -286,7 +293,10 @@ class ConvEnv(BlockEnv):
         self.act = BufferPort("act", self, dut, self.act_words)
         self.wgt = BufferPort("wgt", self, dut, self.wgt_words)
         desc, sig = StreamPins(dut, "desc"), StreamPins(dut, "sig_load", ())
-        self.desc, self.desc_sink = StreamAgent("desc", self, desc), HoldingSink("desc_sink", self, desc, stalls())
+        self.desc, self.desc_sink = (
+            StreamAgent("desc", self, desc),
+            HoldingSink("desc_sink", self, desc, stalls()),
+        )
         self.sig, self.sig_sink = StreamAgent("sig", self, sig), HoldingSink("sig_sink", self, sig, stalls())
         delay = {"none": 0, "random": rng.choice((0, 30, 300)), "heavy": 100}[pressure]
         self.post = PostSide("post", self, dut, rng, delay, stalls())
@@ -340,8 +350,13 @@ class ConvEnv(BlockEnv):
                 for pixel, data in enumerate(rows(sums[group, first:end])):
                     self.sums.expect(Sum(desc.bank, pixel, data))
 
-    async def run(self, commands: list[Conv]) -> None:
+    async def run(self, commands: list[Conv], patience: int = 5000) -> None:
         """Send commands and wait for all they cause."""
-        await self.cmd.send(map(command_bits, commands))
+        await self.send(commands, patience)
         for scoreboard in (self.reads, self.sums):
-            await scoreboard.drained(self.dut.clk, patience=5000)
+            await scoreboard.drained(self.dut.clk, patience)
+
+    async def send(self, commands: list[Conv], patience: int = 5000) -> None:
+        """Send commands; returns when the last is taken."""
+        sending = self.cmd.send(map(command_bits, commands))
+        await progress(sending, self.dut.clk, [self.reads, self.weights, self.sums], patience)

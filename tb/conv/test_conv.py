@@ -8,12 +8,14 @@ import cocotb
 
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench
-from tb.common.compute import ContractError, command_bits, lighter, spoil
-from tb.conv.commands import random_conv, random_convs
+from tb.bench import Bench, params
+from tb.common.compute import ContractError, lighter, spoil
+from tb.conv.commands import random_conv, random_convs, split_conv
 from tb.conv.env import ConvEnv
 
 BENCH = Bench(toplevel="npu_conv", params=[{"N": 4, "LOG_DEPTH": 3}, {"N": 16, "LOG_DEPTH": 8}])
+
+ONE_WORD = {"kw": 1, "kh": 1, "cb": 1, "groups": 1, "out_w": 1, "out_h": 1}
 
 
 @cocotb.test()
@@ -27,9 +29,9 @@ async def conv_matches_model_on_random_commands(dut, pressure, salt):
 async def conv_stalls_for_every_cause_and_loses_nothing(dut):
     async with start(ConvEnv, dut, pressure="heavy") as env:
         await env.run(random_convs(env.rng, env.config, lighter(16, 2), env.words // 4))
-        # Commands of one word: descriptor and token must be taken in the same cycle.
-        one = {"kw": 1, "kh": 1, "cb": 1, "groups": 1, "out_w": 1, "out_h": 1}
-        await env.run([random_conv(env.rng, env.config, 1, **one, signal_load=True) for _ in range(12)])
+        # Commands of one word: descriptor and token must be taken in the same cycle, or neither.
+        await env.run([random_conv(env.rng, env.config, 1, **ONE_WORD, signal_load=True) for _ in range(20)])
+        await env.run([part for _ in range(15) for part in split_conv(env.rng, env.config, 1, largest=2)])
     assert set(env.watch.causes) == {"weights", "bank", "desc", "token"}, env.watch.causes
 
 
@@ -74,16 +76,55 @@ async def bubble_is_noticed(dut):
 
 
 @cocotb.test()
+async def conv_counts_beyond_eight_bits(dut):
+    one = {"kw": 1, "kh": 1, "cb": 1, "groups": 1, "out_w": 1, "out_h": 1, "tile": 1}
+    tile = {"tile": 1 << params()["LOG_DEPTH"]}
+    wide = [
+        {**one, "kw": 200},
+        {**one, "kh": 200},
+        {**one, "cb": 300},
+        {**one, "groups": 260},
+        {**one, **tile, "out_w": 300},
+        {**one, **tile, "out_h": 300},
+    ]
+    async with start(ConvEnv, dut, pressure="none") as env:
+        # All of them only where a weight block takes few cycles.
+        for fields in env.rng.sample(wide, lighter(len(wide), 3) if env.config.n == 4 else 1):
+            await env.run([random_conv(env.rng, env.config, 1, **fields)])
+
+
+async def abort(env, commands, cycles):
+    """Send commands, reset after 5 to `cycles` cycles, and once more when the rest is sent."""
+    sending = cocotb.start_soon(env.send(commands))
+    await env.cycles(env.rng.randint(5, cycles))
+    await env.reset(env.rng.choice((0, 0, 1, 3)))
+    await sending
+    await env.reset(env.rng.choice((0, 3)))
+
+
+@cocotb.test()
 async def conv_works_after_reset_in_flight(dut):
     async with start(ConvEnv, dut) as env:
         for _ in range(lighter(8, 2)):
-            commands = [random_conv(env.rng, env.config, env.words // 4) for _ in range(2)]
-            sending = cocotb.start_soon(env.cmd.send(map(command_bits, commands)))
-            await env.cycles(env.rng.randint(5, env.words // 2))
-            await env.reset(env.rng.choice((0, 0, 1, 3)))
-            await sending
-            await env.reset(env.rng.choice((0, 3)))
+            await abort(
+                env, [random_conv(env.rng, env.config, env.words // 4) for _ in range(2)], env.words // 2
+            )
         await env.run(random_convs(env.rng, env.config, lighter(6, 2), env.words // 4))
+
+
+@cocotb.test()
+async def conv_forgets_the_words_in_its_pipeline_at_reset(dut):
+    async with start(ConvEnv, dut, pressure="none") as env:
+        for delay in range(6):  # cycles between the read of a tile's last word and the edge that resets
+            sending = cocotb.start_soon(env.send([random_conv(env.rng, env.config, 1, **ONE_WORD)]))
+            fed = env.watch.fed
+            while env.watch.fed == fed:
+                await env.cycles(1)
+            await env.cycles(delay)
+            await env.reset(0)
+            await sending
+            await env.cycles(10)  # bank_full must stay low: env.watch
+        await env.run(random_convs(env.rng, env.config, 3, env.words // 4))
 
 
 @cocotb.test(expect_error=Mismatch)
@@ -117,8 +158,7 @@ async def scoreboard_catches_one_wrong_weight(dut):
 async def scoreboard_catches_a_lost_tile(dut):
     async with start(ConvEnv, dut) as env:
         env.post.tiles = deque(maxlen=0)
-        env.sums.drained = lambda clk, patience: type(env.sums).drained(env.sums, clk, 400)
-        await env.run([random_conv(env.rng, env.config, 100)])
+        await env.run([random_conv(env.rng, env.config, 100)], patience=400)
 
 
 @cocotb.test(expect_error=ContractError)

@@ -10,17 +10,18 @@ from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
 from models.blocks import fetch_bursts
-from models.isa import COMMAND_BYTES, FETCH_COMMANDS, Cause, Command, Conv, End, Load, Pool, Store, cause_of, parse
+from models.isa import COMMAND_BYTES, Cause, Command, Conv, End, Load, Pool, Store, cause_of, parse
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
 from tb.agents.axi_checks import Violation, fail
-from tb.agents.burst import DECERR, OKAY, Burst
+from tb.agents.burst import DECERR, Burst
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import AnalysisSink
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params, seed
 from tb.common.commands import Noise, wide_config
-from tb.common.dma import BusWatch, EngineError, Prefix, value_of
+from tb.common.dma import Prefix, planned_answers
+from tb.common.watch import BusWatch, EngineError, value_of
 
 ENGINES = {Load: "load", Conv: "compute", Pool: "compute", Store: "store"}
 AHEAD = 8  # commands that fetch may have asked for and not handed out
@@ -87,7 +88,12 @@ class FetchEnv(BlockEnv):
     """memory --> fetch --> load, compute, store; one scoreboard for all commands, bursts, and for the end."""
 
     def __init__(
-        self, name: str, parent: uvm_component, dut: Any, timing: MemoryTiming | None = None, stalls: bool = True
+        self,
+        name: str,
+        parent: uvm_component,
+        dut: Any,
+        timing: MemoryTiming | None = None,
+        stalls: bool = True,
     ) -> None:
         super().__init__(name, parent, dut)
         build = params()
@@ -117,6 +123,7 @@ class FetchEnv(BlockEnv):
         self.bursts = Prefix("bursts", self)
         self.stops = Prefix("stops", self)
         self.watch = FetchWatch("watch", self, "ar")
+        self.read_error = False
         dut.start.value = 0
 
     def connect_phase(self) -> None:
@@ -149,18 +156,22 @@ class FetchEnv(BlockEnv):
         stop, number = None, 0
         for index, (address, beats) in enumerate(zip(*fetch_bursts(base, length, self.config), strict=True)):
             address, beats = int(address), int(beats)
-            answers = [self._response(first + index, address, beats, beat) for beat in range(beats)]
+            answers = planned_answers(self.memory.faults, False, first + index, address, beats, self.config.n)
             data = self.noise[slice(address, address + beats * self.config.n)].tobytes()
             self.bursts.expect(Burst(False, 0, address, beats, data, max(answers)))
             good = next((i for i, answer in enumerate(answers) if answer), beats) * self.config.n
             for at in range(0, good // COMMAND_BYTES * COMMAND_BYTES, COMMAND_BYTES):
-                stop = stop or self._command(data[at : at + COMMAND_BYTES], base, number + at // COMMAND_BYTES)
+                stop = stop or self._command(
+                    data[at : at + COMMAND_BYTES], base, number + at // COMMAND_BYTES
+                )
             if any(answers) and stop is None:
                 decerr = next(answer for answer in answers if answer) == DECERR
                 stop = Stop(Cause.READ_DECERR if decerr else Cause.READ_SLVERR, address, number)
             number += len(data) // COMMAND_BYTES
             self.watch.allowed += 1
-        self.stops.expect(stop or Stop(Cause.OVERRUN, base + COMMAND_BYTES * length, length))
+        stop = stop or Stop(Cause.OVERRUN, base + COMMAND_BYTES * length, length)
+        self.read_error = stop.cause in (Cause.READ_SLVERR, Cause.READ_DECERR)
+        self.stops.expect(stop)
         return length
 
     def _command(self, raw: bytes, base: int, number: int) -> Stop | None:
@@ -173,12 +184,6 @@ class FetchEnv(BlockEnv):
         self.order.expect(Handed(ENGINES[type(command)], number, int.from_bytes(raw, "little")))
         return None
 
-    def _response(self, index: int, address: int, beats: int, beat: int) -> int:
-        for fault in self.memory.faults:
-            if fault.hits(False, index, address, beats * self.config.n) and fault.beat in (None, beat):
-                return fault.resp
-        return OKAY
-
     async def start(self, base: int, length: int) -> None:
         """Pulse start; before and after it prog_* mean nothing."""
         dut = self.dut
@@ -187,7 +192,9 @@ class FetchEnv(BlockEnv):
         dut.start.value = 0
         dut.prog_base.value, dut.prog_len.value = self.rng.getrandbits(26) << 6, self.rng.getrandbits(16)
 
-    async def execute(self, base: int, commands: Sequence[Command | bytes], length: int | None = None) -> None:
+    async def execute(
+        self, base: int, commands: Sequence[Command | bytes], length: int | None = None
+    ) -> None:
         """A program from start to its end, then a reset as npu_control gives it."""
         await self.start(base, self.load_program(base, commands, length))
         await self.finished()
@@ -203,16 +210,7 @@ class FetchEnv(BlockEnv):
         else:
             raise EngineError("never quiet after the end")
         await self.cycles(self.rng.randint(1, 30))
-        read_error = value_of(self.dut.halt) and value_of(self.dut.err_cause) in (
-            Cause.READ_SLVERR,
-            Cause.READ_DECERR,
-        )
-        if self.order.pending and not read_error:
+        if self.order.pending and not self.read_error:
             raise EngineError(f"{self.order.pending} commands before the stop were not handed out")
         self.order.stop()
         self.bursts.stop()
-
-
-def program_bursts(length: int) -> int:
-    """Bursts of a program that starts on a 4 KiB boundary."""
-    return -(-length // FETCH_COMMANDS)

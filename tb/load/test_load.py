@@ -17,7 +17,8 @@ from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common import scenarios
 from tb.common.commands import random_window, random_windows
-from tb.common.dma import DmaEnv, value_of
+from tb.common.dma import DmaEnv
+from tb.common.watch import value_of
 
 BENCH = Bench(
     toplevel="npu_load",
@@ -74,7 +75,7 @@ class LoadEnv(DmaEnv):
 @cocotb.test()
 @cocotb.parametrize(profile=range(3))
 async def load_matches_model_under_random_pace(dut: Any, profile: int) -> None:
-    await scenarios.random_commands(LoadEnv, dut, 30)
+    await scenarios.random_commands(LoadEnv, dut, 15)
 
 
 @cocotb.test()
@@ -84,7 +85,9 @@ async def load_fills_padding_with_pad_value(dut: Any) -> None:
         for mask in range(16):
             pads = {side: env.rng.choice((1, 2, 5)) if mask >> i & 1 else 0 for i, side in enumerate(sides)}
             shape = {"run": env.rng.choice((1, 3)), "count_x": env.rng.choice((1, 2))}
-            await env.run([random_window(Load, env.rng, env.config, count_y=env.rng.choice((1, 2)), **shape, **pads)])
+            await env.run(
+                [random_window(Load, env.rng, env.config, count_y=env.rng.choice((1, 2)), **shape, **pads)]
+            )
         await env.drained()
 
 
@@ -92,7 +95,15 @@ async def load_fills_padding_with_pad_value(dut: Any) -> None:
 async def load_honours_wide_counts(dut: Any) -> None:
     """Each count alone is larger than a byte."""
     async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming()) as env:
-        one = {"run": 1, "count_x": 1, "count_y": 1, "pad_top": 0, "pad_bottom": 0, "pad_left": 0, "pad_right": 0}
+        one = {
+            "run": 1,
+            "count_x": 1,
+            "count_y": 1,
+            "pad_top": 0,
+            "pad_bottom": 0,
+            "pad_left": 0,
+            "pad_right": 0,
+        }
         for name in one:
             await env.run([random_window(Load, env.rng, env.config, **one | {name: 259})])
         await env.drained()
@@ -139,6 +150,16 @@ async def load_starts_nothing_after_halt(dut: Any) -> None:
 
 
 @cocotb.test()
+async def load_takes_no_command_while_halted(dut: Any) -> None:
+    await scenarios.halt_while_waiting(LoadEnv, dut)
+
+
+@cocotb.test()
+async def load_ends_its_bursts_when_halted_behind_a_full_token_queue(dut: Any) -> None:
+    await scenarios.halt_with_full_token_queue(LoadEnv, dut)
+
+
+@cocotb.test()
 async def load_reports_first_error(dut: Any) -> None:
     await scenarios.first_error_is_reported(LoadEnv, dut)
 
@@ -172,7 +193,9 @@ async def scoreboard_catches_a_wrong_stamp(dut: Any) -> None:
 
 @cocotb.test(expect_error=Mismatch)
 async def scoreboard_catches_a_token_not_taken(dut: Any) -> None:
-    await scenarios.corrupt_expectation(LoadEnv, dut, "starts", lambda s: s._replace(tokens=(1 - s.tokens[0], s.tokens[1])))
+    await scenarios.corrupt_expectation(
+        LoadEnv, dut, "starts", lambda s: s._replace(tokens=(1 - s.tokens[0], s.tokens[1]))
+    )
 
 
 @cocotb.test(expect_error=Missing)

@@ -1,4 +1,4 @@
-"""Random POOL commands: windows, strides, valid rectangles, from one tap to hundreds, some that never count."""
+"""Random POOL commands: windows, strides, valid rectangles, from one tap to hundreds, some of nothing."""
 
 from __future__ import annotations
 

@@ -23,17 +23,18 @@ from tb.common.compute import (
     ContractError,
     Desc,
     HoldingSink,
-    Pins,
     command_bits,
     descriptors,
     image,
     peek,
+    pins_of,
+    progress,
     rows,
     wide_config,
 )
 
-PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr desc_valid desc_ready sig_load_valid sig_load_ready
-    out_valid out_ready idle"""
+PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr desc_valid desc_ready sig_load_valid
+    sig_load_ready out_valid out_ready idle"""
 # Cycles of a division that hides behind a window of as many taps or more.
 DIVISION = 8
 
@@ -51,7 +52,7 @@ class PoolWatch(uvm_component):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
         super().__init__(name, parent)
-        self.dut = Pins(dut, PINS)
+        self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.taps = uvm_analysis_port("taps", self)
         self.accepted: Any = None
@@ -91,7 +92,7 @@ class PoolWatch(uvm_component):
             token = int(bool(peek(dut.sig_load_valid) and peek(dut.sig_load_ready)))
             if en:
                 self.seen += 1
-                self.taps.write(Tap(peek(dut.act_addr), desc, token))  # type: ignore[arg-type]
+                self.taps.write(Tap(peek(dut.act_addr), desc, token))
                 self.due[0] -= 1
                 if not self.due[0]:
                     self.due.popleft()
@@ -101,7 +102,7 @@ class PoolWatch(uvm_component):
                     ready = {"out": dut.out_ready, "desc": dut.desc_ready, "token": dut.sig_load_ready}
                     self.lost.update([name for name, pin in ready.items() if not peek(pin)] or ["other"])
             if peek(dut.cmd_valid) and peek(dut.cmd_ready):
-                command = parse(peek(dut.cmd_data).to_bytes(64, "little"))  # type: ignore[union-attr]
+                command = parse(peek(dut.cmd_data).to_bytes(64, "little"))
                 assert isinstance(command, Pool)
                 self.due.append(command.pixels * command.kw * command.kh * command.cb)
                 self.accepted(command)
@@ -125,7 +126,10 @@ class PoolEnv(BlockEnv):
         self.cmd = StreamAgent("cmd", self, StreamPins(dut, "cmd"), "source", stalls())
         self.act = BufferPort("act", self, dut, self.words, idle=dut.idle)
         desc, sig = StreamPins(dut, "desc"), StreamPins(dut, "sig_load", ())
-        self.desc, self.desc_sink = StreamAgent("desc", self, desc), HoldingSink("desc_sink", self, desc, stalls())
+        self.desc, self.desc_sink = (
+            StreamAgent("desc", self, desc),
+            HoldingSink("desc_sink", self, desc, stalls()),
+        )
         self.sig, self.sig_sink = StreamAgent("sig", self, sig), HoldingSink("sig_sink", self, sig, stalls())
         self.out = StreamAgent("out", self, StreamPins(dut, "out"), "sink", stalls())
         self.watch = PoolWatch("watch", self, dut)
@@ -138,7 +142,9 @@ class PoolEnv(BlockEnv):
         self.watch.accepted = self.predict
         self.watch.pending = lambda: self.results.pending
         self.watch.taps.connect(self.taps.actual)
-        self.desc.port.connect(AnalysisSink("desc_in", self, lambda bits: self.descs.observe(Desc.unpack(bits))))
+        self.desc.port.connect(
+            AnalysisSink("desc_in", self, lambda bits: self.descs.observe(Desc.unpack(bits)))
+        )
         self.out.port.connect(
             AnalysisSink("out_in", self, lambda word: self.results.observe(word.to_bytes(4 * n, "little")))
         )
@@ -174,6 +180,11 @@ class PoolEnv(BlockEnv):
 
     async def run(self, commands: list[Pool], patience: int = 3000) -> None:
         """Send commands and wait for all they cause."""
-        await self.cmd.send(map(command_bits, commands))
+        await self.send(commands, patience)
         await self.taps.drained(self.dut.clk, patience)
         await self.results.drained(self.dut.clk, patience)
+
+    async def send(self, commands: list[Pool], patience: int = 3000) -> None:
+        """Send commands; returns when the last is taken."""
+        sending = self.cmd.send(map(command_bits, commands))
+        await progress(sending, self.dut.clk, [self.taps, self.results], patience)

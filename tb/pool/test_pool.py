@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import cocotb
+import numpy as np
 
 from models.isa import PoolKind
 from tb.agents.env import start
+from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
-from tb.common.compute import ContractError, command_bits, lighter, spoil
+from tb.common.compute import ContractError, lighter, spoil
 from tb.pool.commands import random_pool, random_pools
 from tb.pool.env import DIVISION, PoolEnv
 
@@ -48,9 +52,23 @@ async def pool_needs_no_word_once_it_is_idle(dut):
 
 
 @cocotb.test()
+async def pool_counts_beyond_eight_bits(dut):
+    one = {"kw": 1, "kh": 1, "cb": 1, "out_w": 1, "out_h": 1}
+    wide = [{**one, "cb": 300}, {**one, "out_w": 300}, {**one, "out_h": 300}]
+    coordinates = [
+        {"x_lo": 257, "x_hi": 0xFFFF, "y_lo": 0, "y_hi": 270},
+        {"x_lo": 0, "x_hi": 270, "y_lo": 257},
+    ]
+    async with start(PoolEnv, dut, pressure="none") as env:
+        for fields in wide:
+            for inside in coordinates:
+                await env.run([random_pool(env.rng, env.config, 1, **{"y_hi": 0xFFFF, **fields, **inside})])
+
+
+@cocotb.test()
 async def pool_averages_the_largest_window(dut):
     async with start(PoolEnv, dut, pressure="none") as env:
-        side = lighter(255, 8)
+        side = lighter(255, 8) if env.config.n == 4 else 30
         taps = {"kw": side, "kh": side, "out_w": 1, "out_h": 1, "cb": 1, "kx_step": 1, "ky_step": side}
         inside = {"x_lo": 0, "x_hi": 255, "y_lo": 0, "y_hi": 255}
         await env.run([random_pool(env.rng, env.config, 1, kind=PoolKind.AVERAGE, **taps, **inside)])
@@ -100,7 +118,7 @@ async def pool_works_after_reset_in_flight(dut):
     async with start(PoolEnv, dut) as env:
         for _ in range(lighter(12, 3)):
             commands = [random_pool(env.rng, env.config, 60) for _ in range(3)]
-            sending = cocotb.start_soon(env.cmd.send(map(command_bits, commands)))
+            sending = cocotb.start_soon(env.send(commands))
             await env.cycles(env.rng.randint(4, 100))
             await env.reset(env.rng.choice((0, 0, 1, 3)))
             await sending
@@ -128,14 +146,14 @@ async def scoreboards_catch_a_wrong_item(dut, spoilt):
 @cocotb.test(expect_error=Mismatch)
 async def scoreboard_catches_one_wrong_activation(dut):
     async with start(PoolEnv, dut) as env:
-        env.act.words = env.words ^ 0x80
+        env.act.words = env.words ^ np.uint8(0x80)
         await env.run(random_pools(env.rng, env.config, env.words, 6, 60))
 
 
 @cocotb.test(expect_error=Missing)
 async def scoreboard_catches_a_command_that_is_never_done(dut):
     async with start(PoolEnv, dut) as env:
-        env.desc_sink.stalls = lambda: True
+        env.desc_sink.stalls = Stalls(env.rng, 1 - 1e-12)
         await env.reset()
         await env.run([random_pool(env.rng, env.config, 60)], patience=300)
 
@@ -147,7 +165,7 @@ async def watch_catches_reads_of_no_command(dut):
         await env.run([random_pool(env.rng, env.config, 60)])
 
 
-class NoTaps(list):
+class NoTaps(deque[int]):
     """A watch that forgets what it accepted."""
 
     def append(self, taps):

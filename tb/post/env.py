@@ -1,4 +1,4 @@
-"""The post bench: descriptors in; sums, parameters and tokens beside; what reaches the output buffer is scored.
+"""The post bench: descriptors in; sums, parameters and tokens beside; all it writes is scored.
 
 Sums of a tile are made when its descriptor is taken, so that a reset in flight leaves nothing behind.
 """
@@ -26,9 +26,11 @@ from tb.common.compute import (
     BufferPort,
     ContractError,
     Desc,
-    Pins,
+    Feed,
     Worthless,
     peek,
+    pins_of,
+    progress,
     rows,
     wide_config,
 )
@@ -36,9 +38,9 @@ from tb.post.stimulus import Parameters, Sums, expected, random_sums
 
 IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
-PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data drain_release
-    pool_valid pool_ready par_en par_addr wait_store_valid wait_store_ready sig_store_valid sig_store_ready
-    stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
+PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
+    drain_release pool_valid pool_ready par_en par_addr wait_store_valid wait_store_ready sig_store_valid
+    sig_store_ready stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
 
 
 class Event(NamedTuple):
@@ -49,36 +51,12 @@ class Event(NamedTuple):
     data: int | bytes = 0
 
 
-class Feed(uvm_component):
-    """Source of a stream that sends what is in `items`, or without end if there is a `filler`."""
-
-    def __init__(self, name: str, parent: uvm_component, pins: StreamPins, stalls: Stalls, filler: Any = None):
-        super().__init__(name, parent)
-        self.pins = pins
-        self.stalls = stalls
-        self.filler = filler
-        self.items: deque[Any] = deque()
-
-    def flush(self) -> None:
-        """Reset: what was not sent is not wanted any more."""
-        self.items.clear()
-
-    async def run_phase(self) -> None:
-        """One item after the other, with pauses."""
-        self.pins.idle()
-        while True:
-            if (self.items or self.filler is not None) and peek(self.pins.rst_n) == 1 and not self.stalls():
-                await self.pins.send(self.items.popleft() if self.items else self.filler)
-            else:
-                await self.pins.edge
-
-
 class Banks(uvm_component):
     """The accumulators as post sees them: a bank becomes full some cycles after it was wanted and free."""
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, rng: random.Random, delay: int) -> None:
         super().__init__(name, parent)
-        self.dut = Pins(dut, PINS)
+        self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.rng = rng
         self.delay = delay
@@ -127,7 +105,7 @@ class PostWatch(uvm_component):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, n: int) -> None:
         super().__init__(name, parent)
-        self.dut = Pins(dut, PINS)
+        self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.n = n
         self.inputs = uvm_analysis_port("inputs", self)
@@ -164,18 +142,20 @@ class PostWatch(uvm_component):
             self._taken()
             self._made()
             if peek(dut.desc_valid) and peek(dut.desc_ready):
-                self.accepted(Desc.unpack(peek(dut.desc_data)))  # type: ignore[arg-type]
+                self.accepted(Desc.unpack(peek(dut.desc_data)))
 
     def _idle(self) -> None:
         idle, pending = peek(self.dut.idle), self.pending()
         self.quiet = 0 if pending else self.quiet + 1
         self.check(idle is not None and not (idle and pending), f"idle is {idle}, {pending} results to come")
-        self.check(idle == 1 or self.quiet <= IDLE_AFTER, f"not idle {self.quiet} cycles after the last effect")
+        self.check(
+            idle == 1 or self.quiet <= IDLE_AFTER, f"not idle {self.quiet} cycles after the last effect"
+        )
 
     def _taken(self) -> None:
         dut = self.dut
         if peek(dut.par_en):
-            self.inputs.write(Event("par", peek(dut.par_addr)))  # type: ignore[arg-type]
+            self.inputs.write(Event("par", peek(dut.par_addr)))
         ready, valid = peek(dut.wait_store_ready), peek(dut.wait_store_valid)
         self.check(peek(dut.stat_wait) == (ready and not valid), "stat_wait is not: waits for the token")
         if ready and valid:
@@ -183,7 +163,7 @@ class PostWatch(uvm_component):
         if peek(dut.drain_en):
             self.drain_cycles.append(self.cycle)
             kind = "release" if peek(dut.drain_release) else "drain"
-            self.inputs.write(Event(kind, peek(dut.drain_bank), peek(dut.drain_pixel)))  # type: ignore
+            self.inputs.write(Event(kind, peek(dut.drain_bank), peek(dut.drain_pixel)))
         else:
             self.check(peek(dut.drain_release) == 0, "drain_release without drain_en")
         if peek(dut.pool_valid) and peek(dut.pool_ready):
@@ -191,22 +171,25 @@ class PostWatch(uvm_component):
 
     def _made(self) -> None:
         dut = self.dut
+        # First the token: in the cycle of the last word it would come too early.
+        if peek(dut.sig_store_valid) and peek(dut.sig_store_ready):
+            self.outputs.write(Event("signal"))
+        if peek(dut.stamp_valid):
+            self.outputs.write(Event("stamp", peek(dut.stamp_layer)))
         en = peek(dut.out_en)
         self.check(en is not None, "out_en is X")
         if en:
             data = peek(dut.out_data)
             self.check(data is not None, "X in out_data")
-            self.outputs.write(Event("out", peek(dut.out_addr), data.to_bytes(self.n, "little")))  # type: ignore
-        if peek(dut.sig_store_valid) and peek(dut.sig_store_ready):
-            self.outputs.write(Event("signal"))
-        if peek(dut.stamp_valid):
-            self.outputs.write(Event("stamp", peek(dut.stamp_layer)))  # type: ignore[arg-type]
+            self.outputs.write(Event("out", peek(dut.out_addr), data.to_bytes(self.n, "little")))
 
 
 class PostEnv(BlockEnv):
     """stalled: random pauses and back-pressure everywhere; else everything is there at once."""
 
-    def __init__(self, name: str, parent: uvm_component, dut: Any, stalled: bool = True, salt: int = 0) -> None:
+    def __init__(
+        self, name: str, parent: uvm_component, dut: Any, stalled: bool = True, salt: int = 0
+    ) -> None:
         super().__init__(name, parent, dut)
         self.rng.seed(f"{cocotb.RANDOM_SEED} {salt}")
         rng = self.rng
@@ -284,7 +267,7 @@ class PostEnv(BlockEnv):
             data = self.rng.randbytes(n)
             self.table[word] = np.frombuffer(data, dtype=np.uint8)
             dut.tab_wr_en.value = 1
-            dut.tab_wr_addr.value = word + 2 * words * self.rng.getrandbits(4)
+            dut.tab_wr_addr.value = word + 2 * words * self.rng.randrange(BUFFER_WORDS // (2 * words))
             dut.tab_wr_data.value = int.from_bytes(data, "little")
             await self.cycles(1)
             dut.tab_wr_en.value = 0
@@ -293,5 +276,10 @@ class PostEnv(BlockEnv):
 
     async def run(self, descs: Iterable[Desc], patience: int = 3000) -> None:
         """Send descriptors and wait for all they cause."""
-        await self.desc.send(desc.pack() for desc in descs)
+        await self.send(descs, patience)
         await self.outputs.drained(self.dut.clk, patience)
+
+    async def send(self, descs: Iterable[Desc], patience: int = 3000) -> None:
+        """Send descriptors; returns when the last is taken."""
+        sending = self.desc.send(desc.pack() for desc in descs)
+        await progress(sending, self.dut.clk, [self.inputs, self.outputs], patience)

@@ -81,15 +81,17 @@ def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image, outc
     shape = (desc.pixels, config.n)
     if desc.bypass:
         return wrap(data.integers(-300, 300, shape) << data.choice((0, 0, 0, 23), shape))
-    bias, multiplier, shift = (part[0].astype(np.int64) for part in param_records(as_command(desc), config, par))
+    bias, multiplier, shift = (
+        part[0].astype(np.int64) for part in param_records(as_command(desc), config, par)
+    )
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     kind = data.integers(0, 4, shape)
     anything = data.integers(INT32_MIN, INT32_MAX, shape, endpoint=True) >> data.integers(0, 32, shape)
-    # Results around the int8 range, on the border between two of them for a multiplier of 2^30: 2 * high is the
-    # sum that gives `high` exactly, and an odd sum is a tie of the first rounding.
+    # Results around the int8 range, on the border between two of them for a multiplier of 2^30: 2 * high is
+    # the sum that gives `high` exactly, and an odd sum is a tie of the first rounding.
     high = (data.integers(-300, 300, shape) << right) + data.choice((-1, 0, 1), shape) * ((1 << right) >> 1)
     border = ((2 * high) >> left) + data.integers(-2, 3, shape)
-    extreme = data.choice(EXTREMES, shape)
+    extreme = np.where(multiplier == INT32_MIN, INT32_MIN, data.choice(EXTREMES, shape))
     scaled = np.where(kind == 0, anything, np.where(kind == 1, extreme, border))
     sums = wrap(scaled - bias)
     _count(wrap(sums + bias), multiplier, left, right, outcomes)

@@ -1,0 +1,45 @@
+"""A layer's commands: each kind of layer has its plan and its emitter."""
+
+from __future__ import annotations
+
+from compiler.errors import CompileError
+from compiler.grouped import GroupedEmitter, plan_grouped
+from compiler.layer import ConvLayer, GroupedLayer, Layer, PoolLayer, SelectLayer
+from compiler.memory import Memory
+from compiler.program import Program
+from compiler.schedule import ConvEmitter, PoolEmitter
+from compiler.select import SelectEmitter, plan_select
+from compiler.tile import Tiling, plan_conv, plan_pool
+
+
+def emit(layer: Layer, program: Program, memory: Memory) -> Tiling:
+    """Append a layer's commands. Raises CompileError when the buffers are too small for it."""
+    config, plan = program.config, None
+    if isinstance(layer, GroupedLayer):
+        plan = plan_grouped(layer, config)
+        if plan:
+            GroupedEmitter(layer, plan, program, memory).emit()
+        else:
+            # Not even one output block's window fits: the dense form can be cut in pieces.
+            layer = layer.dense()
+    if isinstance(layer, ConvLayer):
+        plan = plan_conv(layer, config)
+        if plan:
+            ConvEmitter(layer, plan, program, memory).emit()
+    elif isinstance(layer, PoolLayer):
+        plan = plan_pool(layer, config)
+        if plan:
+            PoolEmitter(layer, plan, program, memory).emit()
+    elif isinstance(layer, SelectLayer):
+        plan = plan_select(layer, config)
+        if plan:
+            SelectEmitter(layer, plan, program, memory).emit()
+    if plan is None:
+        raise CompileError(
+            f"{layer.op} {layer.name!r}: one window of it does not fit the buffers "
+            f"(activation {config.act_words}, weight {config.wgt_words}, "
+            f"output {config.out_words}, parameter {config.par_words} words); "
+            "larger buffers are needed"
+        )
+    program.stamp()
+    return plan

@@ -1,0 +1,107 @@
+"""Depthwise and grouped convolutions: compiler and reference machine against the models and LiteRT."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compiler.network import compile_network
+from compiler.tests.random_networks import CONFIGS, RandomNetwork, start
+from compiler.tests.run import assert_right
+from compiler.tests.test_network import ACTIVATIONS, assert_litert_agrees, generator, pair
+from compiler.tflite import read_tflite
+from compiler.tflite_build import TfliteBuilder
+from models.isa import Conv, decode
+from models.machine import Machine
+from tb.chip.runtime import Runtime
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("trial", range(8))
+def test_depthwise_of_any_shape(config: str, trial: int) -> None:
+    rng = generator("depthwise", config, trial)
+    network = start(rng, most=11, channels=40)
+    kernel, stride = pair(rng, 1, 6), (int(rng.integers(1, 4)),) * 2
+    dilation = (1, 1) if max(stride) > 1 else pair(rng, 1, 3)
+    height, width, _ = network.x.shape
+    span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    padding = "VALID" if rng.integers(2) and span[0] <= height and span[1] <= width else "SAME"
+    network.depthwise(
+        kernel,
+        multiplier=int(rng.integers(1, 4)) if trial % 2 else 1,
+        stride=stride,
+        dilation=dilation,
+        padding=padding,
+        activation=str(rng.choice(ACTIVATIONS)),
+    )
+    assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("trial", range(5))
+def test_grouped_convolution(config: str, trial: int) -> None:
+    rng = generator("grouped", config, trial)
+    groups = int(rng.integers(2, 7))
+    shape = (*rng.integers(3, 9, 2), groups * int(rng.integers(1, 9)))
+    network = RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8))
+    network.conv(
+        groups * int(rng.integers(1, 9)),
+        pair(rng, 1, 4),
+        stride=pair(rng, 1, 3),
+        activation=str(rng.choice(ACTIVATIONS)),
+        groups=groups,
+    )
+    assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+
+
+@pytest.mark.parametrize("size", [(5, 7), (25, 5), (7, 7), (49, 10)])
+def test_depthwise_separable_network(size: tuple[int, int]) -> None:
+    rng = generator("separable", size)
+    network = RandomNetwork(rng, rng.integers(-128, 128, (*size, 1)).astype(np.int8))
+    network.conv(64, (4, 3), stride=(2, 2), activation="RELU")
+    for _ in range(2):
+        network.depthwise((3, 3), activation="RELU")
+        network.conv(64, (1, 1), activation="RELU")
+    network.pool("average", network.x.shape[:2])
+    assert_litert_agrees(network, assert_right(network, CONFIGS["n16"]))
+
+
+def test_depthwise_takes_one_pass_per_tap_and_block() -> None:
+    """Not the dense form, which would multiply every input block by every output block."""
+    rng = generator("passes")
+    network = RandomNetwork(rng, rng.integers(-128, 128, (6, 6, 48)).astype(np.int8))
+    network.depthwise((3, 3))
+    compiled = compile_network(network.finish(), CONFIGS["n16"])
+    base, length = compiled.programs[0]
+    raw = compiled.dram[base : base + 64 * length].tobytes()
+    commands = [decode(raw[at : at + 64], compiled.config) for at in range(0, len(raw), 64)]
+    convs = [command for command in commands if isinstance(command, Conv)]
+    assert sum(c.pixels * c.kh * c.kw * c.cb * c.groups for c in convs) == 6 * 6 * 9 * 3
+    assert compiled.layers[0].macs == 6 * 6 * 48 * 9
+
+
+def test_depthwise_window_larger_than_the_weight_buffer() -> None:
+    """Then the dense form, cut in pieces, does it."""
+    rng = generator("large window")
+    network = RandomNetwork(rng, rng.integers(-128, 128, (9, 9, 6)).astype(np.int8))
+    network.depthwise((6, 6))
+    assert_litert_agrees(network, assert_right(network, CONFIGS["n4_small"]))
+
+
+def test_fully_connected_on_every_pixel() -> None:
+    """[1, pixels, channels]: a 1 x 1 convolution, and judged as one."""
+    rng = generator("pixels")
+    b = TfliteBuilder()
+    x = b.add_tensor("x", (1, 11, 20), np.int8, 0.05, 3)
+    w = b.add_tensor("w", (9, 20), np.int8, 0.01, 0, data=rng.integers(-127, 128, (9, 20)).astype(np.int8))
+    k = b.add_tensor("k", (9,), np.int32, 0.0005, 0, data=rng.integers(-99, 99, 9).astype(np.int32))
+    y = b.add_tensor("y", (1, 11, 9), np.int8, 0.1, -4)
+    b.fully_connected(x, w, k, y, keep_dims=True)
+    model, config = b.finish([x], [y]), CONFIGS["n16"]
+    compiled = compile_network(model, config)
+    dram, image = compiled.dram.copy(), rng.integers(-128, 128, (1, 11, 20)).astype(np.int8)
+    compiled.write_input(dram, 0, image)
+    assert Machine(config).run(dram, *compiled.programs[0]).stop is None
+    runtime = Runtime(model, read_tflite(model))
+    runtime.run({"x": image})
+    assert np.array_equal(compiled.read_tensor(dram, 0, "y"), runtime.tensor("y"))

@@ -1,0 +1,143 @@
+"""buffer: a memory with a write and a read port; what a read returns, and when it changes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_component
+
+from tb.agents.env import BlockEnv, start
+from tb.agents.pins import to_int
+from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
+from tb.bench import Bench, params
+
+BENCH = Bench(
+    toplevel="buffer_bench",
+    params=[{"W": 32, "LOG_D": 4}, {"W": 128, "LOG_D": 6}],
+    sources=["tb/hdl/buffer_bench.v"],
+    timeout=120,
+)
+
+
+class Cycle(NamedTuple):
+    """The inputs of one cycle; an address and data without their enable are noise."""
+
+    wr_en: int
+    wr_addr: int
+    wr_data: int
+    rd_en: int
+    rd_addr: int
+
+
+class Ports(uvm_component):
+    """Drives a Cycle per clock cycle, then publishes it, and rd_data one cycle later."""
+
+    def __init__(self, name: str, parent: BufferEnv, dut: Any) -> None:
+        super().__init__(name, parent)
+        self.env, self.dut, self.queue = parent, dut, list[Cycle]()
+
+    async def run_phase(self) -> None:
+        edge, known, before = RisingEdge(self.dut.clk), False, False
+        while True:
+            cycle = self.queue.pop(0) if self.queue else None
+            for name, value in (cycle or self.env.random(0, 0))._asdict().items():
+                getattr(self.dut, name).value = value
+            await edge
+            # rd_data at this edge is what the cycles before have left.
+            if before:
+                self.env.scoreboard.observe(to_int(self.dut.rd_data))
+            known = known or bool(cycle and cycle.rd_en)
+            before = known and cycle is not None
+            if cycle:
+                left = self.env.model(cycle)
+                if known:
+                    self.env.scoreboard.expect(left)
+
+
+class BufferEnv(BlockEnv):
+    """One memory in Python beside the one in Verilog; rd_data is compared in every cycle after a read."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
+        super().__init__(name, parent, dut)
+        self.width, self.depth = params()["W"], 1 << params()["LOG_D"]
+        self.words: dict[int, int] = {}
+        self.read: int | None = None
+        self.scoreboard = Scoreboard("scoreboard", self)
+        self.ports = Ports("ports", self, dut)
+
+    def model(self, cycle: Cycle) -> int | None:
+        """rd_data after this cycle: a read returns the word from before the cycle's write."""
+        if cycle.rd_en:
+            self.read = self.words[cycle.rd_addr]
+        if cycle.wr_en:
+            self.words[cycle.wr_addr] = cycle.wr_data
+        return self.read
+
+    def random(self, wr_en: int, rd_en: int, near: bool = False) -> Cycle:
+        """Random addresses and data; near: both ports on the same word."""
+        rng = self.rng
+        wr_addr = rng.randrange(self.depth)
+        rd_addr = wr_addr if near else rng.randrange(self.depth)
+        return Cycle(wr_en, wr_addr, rng.getrandbits(self.width), rd_en, rd_addr)
+
+    async def play(self, cycles: list[Cycle]) -> None:
+        """Fill every word, then these cycles."""
+        fill = [self.random(1, 0)._replace(wr_addr=address) for address in range(self.depth)]
+        self.ports.queue += self.rng.sample(fill, len(fill)) + cycles
+        await self.cycles(self.depth + len(cycles) + 3)
+
+
+@cocotb.test()
+async def buffer_returns_what_was_written(dut: Any) -> None:
+    async with start(BufferEnv, dut) as env:
+        reads = [env.random(0, 1)._replace(rd_addr=address) for address in range(env.depth)]
+        await env.play(env.rng.sample(reads, len(reads)))
+        assert env.scoreboard.compared == env.depth
+
+
+@cocotb.test()
+async def buffer_reads_old_word_when_both_ports_meet(dut: Any) -> None:
+    async with start(BufferEnv, dut) as env:
+        await env.play([env.random(1, 1, near=True) for _ in range(100)])
+
+
+@cocotb.test()
+async def buffer_holds_its_output_between_reads(dut: Any) -> None:
+    """Also when the word that was read is written."""
+    async with start(BufferEnv, dut) as env:
+        cycles = []
+        for address in range(env.depth):
+            cycles.append(env.random(0, 1)._replace(rd_addr=address))
+            cycles += [env.random(1, 0, near=True)._replace(wr_addr=address, rd_addr=address)]
+            cycles += [env.random(0, 0) for _ in range(env.rng.randrange(3))]
+        await env.play(cycles)
+
+
+@cocotb.test()
+async def buffer_matches_model_on_random_cycles(dut: Any) -> None:
+    async with start(BufferEnv, dut) as env:
+        bits = env.rng.getrandbits
+        await env.play([env.random(bits(1), bits(1), not bits(2)) for _ in range(1500)])
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_word(dut: Any) -> None:
+    async with start(BufferEnv, dut) as env:
+        model = env.model
+        env.model = lambda cycle: (model(cycle) or 0) ^ 1  # type: ignore[method-assign]
+        await env.play([env.random(0, 1)])
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_misses_a_read_that_never_comes(dut: Any) -> None:
+    async with start(BufferEnv, dut) as env:
+        await env.play([env.random(0, 1)])
+        env.scoreboard.expect(0)
+
+
+@cocotb.test(expect_error=Idle)
+async def buffer_bench_without_reads_fails(dut: Any) -> None:
+    async with start(BufferEnv, dut):
+        pass

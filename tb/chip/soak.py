@@ -1,0 +1,153 @@
+"""Random deep networks through LiteRT, the operator models and the RTL: one simulation, many networks.
+
+    python -m tb.chip.soak --count 50 --seed 7 [--sim verilator] [--config n16]
+
+Network i of a seed is always the same one: --first i --count 1 repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from compiler.tests.random_networks import CONFIGS
+from scripts.tools import BUILD, SIMULATORS, UserError, tool_env
+from tb import build as hdl
+from tb import runner
+from tb.build import Build
+from tb.chip.job import LATENCY, POLL, Progress
+from tb.chip.net import MEM_WORDS
+from tb.chip.report import write_summary
+from tb.chip.session import bench
+
+TIMEOUT = 6 * 3600  # seconds
+
+
+@dataclass
+class Tried:
+    """One network. bursts, values: compared. Mismatches: bursts against the machine, values of tensors
+    against the operator models and LiteRT."""
+
+    index: int
+    layers: int
+    macs: int
+    cycles: int
+    bursts: int
+    values: int
+    burst_mismatches: int
+    model_mismatches: int
+    runtime_mismatches: int
+    first: str = ""
+
+    @property
+    def mismatches(self) -> int:
+        return self.burst_mismatches + self.model_mismatches + self.runtime_mismatches
+
+
+def run(
+    count: int, seed: int, first: int = 0, sim: str = "verilator", config: str = "n16", verbose: bool = False
+) -> bool:
+    """Run networks [first, first + count) of a seed, write build/net/soak.json. True if nothing differs."""
+    parameters = {key.upper(): value for key, value in asdict(CONFIGS[config]).items()}
+    parameters |= {"OUTSTANDING": 8, "MEM_WORDS": MEM_WORDS}
+    build = Build("net", bench([parameters], fast=True, timeout=TIMEOUT), parameters, sim)
+    print(f"seed={seed}  repeat: {_command(seed, first, count, sim, config)}", flush=True)
+    with hdl.alone(build):
+        hdl.make(build, jobs=2, verbose=verbose)
+        tried, failure = _simulate(build, seed, first, count, verbose)
+    for one in tried:
+        if one.mismatches or not one.values or not one.bursts:
+            print(f"FAILED  network {one.index}: {one.first or 'nothing was compared'}")
+            print(f"  repeat: {_command(seed, one.index, 1, sim, config)}")
+    total = {
+        name: sum(getattr(one, name) for one in tried)
+        for name in ("layers", "macs", "cycles", "bursts", "values", "mismatches")
+    }
+    passed = not failure and len(tried) == count and all(one.values and not one.mismatches for one in tried)
+    write_summary(
+        BUILD / "net" / "soak.json",
+        {"seed": seed, "passed": passed, **total, "networks": [asdict(one) for one in tried]},
+    )
+    if failure:
+        broken = first + len(tried)
+        print(f"FAILED  network {broken}: {failure}\n  repeat: {_command(seed, broken, 1, sim, config)}")
+    print(
+        f"{len(tried)} networks, {total['layers']} layers, {total['macs'] / 1e6:.1f} MMAC, "
+        f"{total['cycles']:,} cycles; "
+        f"{total['bursts']} bursts and {total['values']} values of tensors compared: "
+        f"{total['mismatches']} mismatches"
+    )
+    print(("passed  " if passed else "FAILED  ") + _command(seed, first, count, sim, config))
+    return passed
+
+
+def _command(seed: int, first: int, count: int, sim: str, config: str) -> str:
+    given: dict[str, tuple[object, object]] = {
+        "count": (count, None),
+        "seed": (seed, None),
+        "first": (first, 0),
+    }
+    given |= {"sim": (sim, "verilator"), "config": (config, "n16")}
+    options = " ".join(f"--{name} {value}" for name, (value, usual) in given.items() if value != usual)
+    return f".venv/bin/python -m tb.chip.soak {options}"
+
+
+def _simulate(build: Build, seed: int, first: int, count: int, verbose: bool) -> tuple[list[Tried], str]:
+    """Networks that came to their end, and why the next one did not."""
+    folder = build.folder / "run"
+    folder.mkdir(exist_ok=True)
+    log = folder / "soak.jsonl"
+    log.write_text("")
+    env = {"SOAK_FIRST": str(first), "SOAK_COUNT": str(count)}
+    verdicts = []
+
+    def simulate() -> None:
+        plusargs = [f"+latency={LATENCY}", f"+seed={seed}"]
+        verdicts.append(
+            runner.simulate(build, "tb.chip.soak_sim", seed, env=env, verbose=verbose, plusargs=plusargs)
+        )
+
+    thread = threading.Thread(target=simulate)
+    progress = Progress(count, "network")
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL)
+        progress.update(log.read_text().count("\n"))
+    progress.close()
+    tried = [Tried(**json.loads(line)) for line in log.read_text().splitlines()]
+    if verdicts and verdicts[0].passed:
+        return tried, ""
+    problem = verdicts and (verdicts[0].problem or "; ".join(test.message for test in verdicts[0].tests))
+    return tried, f"{problem or 'no result'}; see {folder / 'run.log'}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
+    parser.add_argument("--config", default="n16", choices=CONFIGS)
+    parser.add_argument("--verbose", action="store_true")
+    options = vars(parser.parse_args(arguments))
+    if options["count"] < 1 or options["first"] < 0 or not 1 <= options["seed"] < 2**31:
+        parser.error("count and seed start at 1, first at 0")
+    # Verilator and its compilers, as make would have set them.
+    os.environ.update(tool_env())
+    try:
+        return 0 if run(**options) else 1
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Inside the simulator: one random deep network after the other on one chip (tb/chip/soak.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from compiler.network import compile_network
+from compiler.tests.deep_networks import deep_network
+from compiler.tflite import read_tflite
+from tb.bench import seed
+from tb.chip.runtime import Runtime
+from tb.chip.score import ProgramScore
+from tb.chip.session import Session
+from tb.chip.soak import Tried
+
+
+@cocotb.test()
+async def networks_run_bit_for_bit(dut: Any) -> None:
+    """Differences are counted, not raised."""
+    first, count = int(os.environ["SOAK_FIRST"]), int(os.environ["SOAK_COUNT"])
+    session = await Session.open(dut)
+    for index in range(first, first + count):
+        rng = np.random.default_rng([seed(), index])
+        tried = await _try(session, rng, index)
+        with Path("soak.jsonl").open("a") as log:
+            log.write(json.dumps(asdict(tried)) + "\n")
+
+
+async def _try(session: Session, rng: np.random.Generator, index: int) -> Tried:
+    network = deep_network(rng)
+    model = network.finish()
+    compiled = compile_network(model, session.config)
+    dram = compiled.dram.copy()
+    # What nobody writes is noise, so that a read of it shows.
+    area = dram[compiled.image_base :]
+    area[:] = rng.integers(0, 256, area.size)
+    compiled.write_input(dram, 0, network.values["x"])
+    await session.load(dram)
+    outcome = await session.run(*compiled.programs[0])
+    assert outcome.error is None, f"network {index}: the core stopped with {outcome.error}"
+    score = ProgramScore([layer.name for layer in compiled.layers])
+    score.compare(outcome.trace, outcome.table)
+    runtime = Runtime(model, read_tflite(model))
+    runtime.run({"x": network.values["x"]})
+    macs = sum(layer.macs for layer in compiled.layers)
+    tried = Tried(
+        index,
+        len(compiled.layers),
+        macs,
+        outcome.counters["cycles"],
+        score.bursts,
+        0,
+        len(score.mismatches),
+        0,
+        0,
+    )
+    if score.mismatches:
+        tried.first = str(score.mismatches[0]).replace("\n", ", ")
+    for layer in compiled.layers:
+        got = compiled.read_tensor(session.shadow, 0, layer.target)
+        tried.values += got.size
+        wrong = int(np.count_nonzero(got != network.values[layer.target].reshape(got.shape)))
+        other = int(np.count_nonzero(got != runtime.tensor(layer.target).reshape(got.shape)))
+        tried.model_mismatches += wrong
+        tried.runtime_mismatches += other
+        if (wrong or other) and not tried.first:
+            tried.first = (
+                f"{layer.op} {layer.name}: {wrong} values differ from the model, {other} from LiteRT"
+            )
+    return tried

@@ -1,0 +1,223 @@
+"""compute: every command once, in order, to its unit, with its token, and only while the other is idle."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any, NamedTuple
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_analysis_port, uvm_component
+
+from models.isa import Opcode
+from tb.agents.env import BlockEnv, start
+from tb.agents.pins import Stalls
+from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
+from tb.agents.stream import StreamAgent, StreamPins
+from tb.bench import Bench
+from tb.common.compute import ContractError, Feed, lighter, peek, pins_of, progress, spoil
+
+BENCH = Bench(toplevel="compute_bench", sources=["tb/hdl/compute_bench.v"])
+
+PINS = """rst_n cmd_valid cmd_ready cmd_data wait_load_valid wait_load_ready
+    conv_valid conv_ready conv_data conv_idle pool_valid pool_ready pool_data pool_idle stat_wait"""
+UNITS = {"conv": Opcode.CONV, "pool": Opcode.POOL}
+WAIT_LOAD = 1 << 8  # in a command's first word
+
+
+class Dispatch(NamedTuple):
+    """A command as a unit got it, and the tokens taken in the same cycle."""
+
+    unit: str
+    token: int
+    data: int
+
+
+class Unit(uvm_component):
+    """Stands in for conv or pool: takes a command now and then, works some cycles on each, then is idle."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, depth: int, rng: random.Random, busy: int):
+        super().__init__(name, parent)
+        self.pins: Any = StreamPins(dut, name)
+        self.idle = getattr(dut, f"{name}_idle")
+        self.depth = depth
+        self.rng = rng
+        self.busy = busy  # cycles on a command, at most
+        self.left: list[int] = []
+
+    def flush(self) -> None:
+        """Reset: nothing to do any more."""
+        self.left.clear()
+
+    async def run_phase(self) -> None:
+        """ready and idle anew in every cycle."""
+        pins = self.pins
+        pins.ready.value, self.idle.value = 0, 1
+        while True:
+            await pins.edge
+            if self.left:
+                self.left[0] -= 1
+                if not self.left[0]:
+                    self.left.pop(0)
+            if peek(pins.rst_n) == 1 and peek(pins.valid) and peek(pins.ready):
+                self.left.append(self.rng.randint(1, self.busy))
+            self.idle.value = not self.left
+            pins.ready.value = len(self.left) < self.depth and (not self.busy or self.rng.random() < 0.7)
+
+
+class ComputeWatch(uvm_component):
+    """Samples the pins once a cycle; a command must go exactly when nothing holds it back."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
+        super().__init__(name, parent)
+        self.pins = pins_of(dut, PINS)
+        self.edge = RisingEdge(dut.clk)
+        self.sent = uvm_analysis_port("sent", self)
+        self.got = uvm_analysis_port("got", self)
+        self.causes: Counter[str] = Counter()
+
+    async def run_phase(self) -> None:
+        """One turn a cycle."""
+        pin = self.pins
+        while True:
+            await self.edge
+            if peek(pin.rst_n) != 1:
+                continue
+            command = peek(pin.cmd_data) if peek(pin.cmd_valid) else None
+            causes = self.held_by(command) if command is not None else {"nothing to do"}
+            self.causes.update(causes)
+            token = int(bool(peek(pin.wait_load_valid) and peek(pin.wait_load_ready)))
+            expect = {"cmd_ready": not causes, "stat_wait": "token" in causes}
+            seen = {
+                "cmd_ready": bool(command is not None and peek(pin.cmd_ready)),
+                "stat_wait": peek(pin.stat_wait),
+            }
+            if seen != expect or (token and causes):
+                raise ContractError(
+                    f"{self.get_full_name()}: {seen}, token {token}; held back by {causes or 'nothing'}"
+                )
+            for unit in UNITS:
+                if peek(getattr(pin, f"{unit}_valid")) and peek(getattr(pin, f"{unit}_ready")):
+                    self.got.write(Dispatch(unit, token, peek(getattr(pin, f"{unit}_data"))))
+            if not causes:
+                self.sent.write(command)
+
+    def held_by(self, command: int) -> set[str]:
+        """What holds the command back in this cycle."""
+        pin = self.pins
+        unit, other = ("conv", "pool") if command & 0xFF == Opcode.CONV else ("pool", "conv")
+        causes = set()
+        if command & WAIT_LOAD and not peek(pin.wait_load_valid):
+            causes.add("token")
+        if not peek(getattr(pin, f"{other}_idle")):
+            causes.add(f"{other} busy")
+        if not peek(getattr(pin, f"{unit}_ready")):
+            causes.add(f"{unit} not ready")
+        return causes
+
+
+class ComputeEnv(BlockEnv):
+    """cmd, tokens --> DUT --> two units."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, salt: int = 0) -> None:
+        super().__init__(name, parent, dut)
+        self.rng.seed(f"{cocotb.RANDOM_SEED} {salt}")
+        rng = self.rng
+        self.cmd = StreamAgent("cmd", self, StreamPins(dut, "cmd"), "source", Stalls.pick(rng))
+        tokens = Stalls(rng, rng.choice((0.1, 0.5, 0.9)))
+        self.tokens = Feed("tokens", self, StreamPins(dut, "wait_load", ()), tokens, filler=())
+        self.conv = Unit("conv", self, dut, 2, rng, rng.choice((1, 5, 20)))
+        self.pool = Unit("pool", self, dut, 1, rng, rng.choice((1, 5, 20)))
+        self.streams = [StreamAgent(f"{unit}_in", self, StreamPins(dut, unit)) for unit in UNITS]
+        self.watch = ComputeWatch("watch", self, dut)
+        self.scoreboard = Scoreboard("scoreboard", self, model=self.predict)
+
+    def connect_phase(self) -> None:
+        self.watch.sent.connect(self.scoreboard.stimulus)
+        self.watch.got.connect(self.scoreboard.actual)
+
+    def predict(self, command: int) -> list[Dispatch]:
+        """Where a command goes."""
+        unit = "conv" if command & 0xFF == Opcode.CONV else "pool"
+        return [Dispatch(unit, int(bool(command & WAIT_LOAD)), command & ((1 << 512) - 1))]
+
+    def commands(self, count: int) -> list[int]:
+        """Random commands but for the opcode."""
+        opcodes = self.rng.choices(tuple(UNITS.values()), k=count)
+        return [self.rng.getrandbits(528) & ~0xFF | opcode for opcode in opcodes]
+
+    async def run(self, commands: list[int]) -> None:
+        """Send commands and wait until the units have them."""
+        await self.send(commands)
+        await self.scoreboard.drained(self.dut.clk)
+
+    async def send(self, commands: list[int]) -> None:
+        """Send commands; returns when the last is taken."""
+        await progress(self.cmd.send(commands), self.dut.clk, [self.scoreboard], 2000)
+
+
+@cocotb.test()
+@cocotb.parametrize(salt=range(4))
+async def compute_dispatches_in_order_when_token_and_turn_allow(dut, salt):
+    count = lighter(200, 3)
+    async with start(ComputeEnv, dut, salt=salt) as env:
+        await env.run(env.commands(count))
+    assert env.scoreboard.compared == count
+
+
+@cocotb.test()
+async def compute_waits_for_every_cause(dut):
+    async with start(ComputeEnv, dut) as env:
+        env.conv.busy = env.pool.busy = 20
+        env.tokens.stalls = Stalls(env.rng, 0.8)
+        await env.run(env.commands(100))
+    waits = {"token", "conv busy", "pool busy", "conv not ready", "pool not ready"}
+    assert waits <= set(env.watch.causes), env.watch.causes
+
+
+@cocotb.test()
+async def compute_works_after_reset_in_flight(dut):
+    async with start(ComputeEnv, dut) as env:
+        for _ in range(10):
+            sending = cocotb.start_soon(env.send(env.commands(10)))
+            await env.cycles(env.rng.randint(5, 60))
+            await env.reset(env.rng.choice((0, 1, 3)))
+            await sending
+        await env.run(env.commands(50))
+
+
+@cocotb.test(expect_error=Mismatch)
+@cocotb.parametrize(
+    change=[
+        lambda item: item._replace(unit="pool" if item.unit == "conv" else "conv"),
+        lambda item: item._replace(token=1 - item.token),
+        lambda item: item._replace(data=item.data ^ 1 << 511),
+    ]
+)
+async def scoreboard_catches_a_wrong_dispatch(dut, change):
+    async with start(ComputeEnv, dut) as env:
+        spoil(env.scoreboard, change)
+        await env.run(env.commands(10))
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_catches_a_lost_command(dut):
+    async with start(ComputeEnv, dut) as env:
+        await env.run(env.commands(10))
+        env.scoreboard.expect(Dispatch("conv", 0, 0))
+        await env.scoreboard.drained(dut.clk, patience=50)
+
+
+@cocotb.test(expect_error=ContractError)
+@cocotb.parametrize(causes=[set(), {"token"}])
+async def watch_catches_a_cycle_that_breaks_the_contract(dut, causes):
+    async with start(ComputeEnv, dut) as env:
+        env.watch.held_by = lambda command: causes  # type: ignore[method-assign]
+        await env.run(env.commands(50))
+
+
+@cocotb.test(expect_error=Idle)
+async def idle_scoreboard_fails(dut):
+    async with start(ComputeEnv, dut):
+        pass

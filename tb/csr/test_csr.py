@@ -1,0 +1,316 @@
+"""csr: every register of docs/registers.md, its reset value, access, strobes, responses and interrupt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_component
+
+from tb.agents.axi_checks import Access
+from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from tb.agents.burst import OKAY, SLVERR
+from tb.agents.env import BlockEnv, start
+from tb.agents.irq import IrqMonitor
+from tb.agents.pins import Stalls, to_int
+from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
+from tb.bench import Bench, params
+from tb.common.watch import value_of
+from tb.csr.registers import SPACE, STAMPS, WRITABLE, Model, page
+
+SMALL = {"LOG_ACT": 10, "LOG_WGT": 11, "LOG_OUT": 9, "LOG_PAR": 8, "LOG_DEPTH": 5, "LOG_BURST": 2}
+CHIP = {"LOG_ACT": 13, "LOG_WGT": 13, "LOG_OUT": 12, "LOG_PAR": 10, "LOG_DEPTH": 8, "LOG_BURST": 6}
+BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}], timeout=120)
+OFFSETS = {register.name: offset for offset, register in page().items()}
+ERRORS = {"ERR_CAUSE": 4, "ERR_ADDR": 32, "ERR_ID": 4, "ERR_CMD": 16}  # bits
+
+
+class CounterPort(uvm_component):
+    """npu_counters' read port: data one cycle after rd_en, held until the next. Watches start and stop."""
+
+    def __init__(self, name: str, parent: CsrEnv, dut: Any) -> None:
+        super().__init__(name, parent)
+        self.env, self.dut = parent, dut
+
+    @staticmethod
+    def value(stamp: bool, index: int) -> int:
+        """A number that only this counter has."""
+        return (0x9E37_79B9 * (index + 1 + (stamp << 8))) & 0xFFFF_FFFF
+
+    async def run_phase(self) -> None:
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            if to_int(dut.rst_n) != 1:
+                continue
+            if value_of(dut.count_rd_en):
+                stamp = bool(value_of(dut.count_rd_stamp))
+                dut.count_rd_data.value = self.value(stamp, value_of(dut.count_rd_index))
+            for name in ("start", "stop"):
+                if value_of(getattr(dut, name)):
+                    self.env.pulses.observe(name)
+
+
+class CsrEnv(BlockEnv):
+    """AXI4-Lite manager --> csr; the model predicts every access, the monitor brings what was."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, stalls: bool = True) -> None:
+        super().__init__(name, parent, dut)
+        b = params()
+        self.model = Model(
+            b["N"] | b["LOG_DEPTH"] << 8 | b["LOG_BURST"] << 16,
+            b["LOG_ACT"] | b["LOG_WGT"] << 8 | b["LOG_OUT"] << 16 | b["LOG_PAR"] << 24,
+            CounterPort.value,
+        )
+        pace = Stalls.pick(self.rng) if stalls else Stalls(self.rng)
+        self.axi = AxiLiteAgent("axi", self, AxiLitePins(dut), stalls=pace)
+        self.irq = IrqMonitor("irq", self, dut)
+        self.port = CounterPort("port", self, dut)
+        self.accesses = Scoreboard("accesses", self)
+        self.pulses = Scoreboard("pulses", self, minimum=0)
+        for pin in ("busy", "done_event", "error_event", *map(str.lower, ERRORS)):
+            getattr(dut, pin).value = 0
+
+    def connect_phase(self) -> None:
+        self.axi.port.connect(self.accesses.actual)
+
+    def flush(self) -> None:
+        """Reset."""
+        self.model.reset()
+
+    async def read(self, addr: int) -> int:
+        """Read and compare with the model."""
+        data, resp = self.model.read(addr)
+        self.accesses.expect(Access(False, addr, data, 0, resp))
+        return (await self.axi.read(addr))[0]
+
+    async def write(self, addr: int, data: int, strobe: int = 0xF) -> None:
+        """Write, compare the response, pulses and outputs with the model."""
+        resp = self.model.write(addr, data, strobe)
+        self.accesses.expect(Access(True, addr, data, strobe, resp))
+        while self.model.pulses:
+            self.pulses.expect(self.model.pulses.pop(0))
+        await self.axi.write(addr, data, strobe)
+        self.check_outputs()
+
+    def check_outputs(self) -> None:
+        """The pins that show a register's contents."""
+        dut, value = self.dut, self.model.value
+        shown = [value_of(pin) for pin in (dut.prog_base, dut.prog_len, dut.watchdog_limit, dut.irq)]
+        expected = [value["PROG_BASE"], value["PROG_LEN"], value["WATCHDOG"], int(self.model.irq)]
+        assert shown == expected, f"outputs {shown}, expected {expected}"
+
+    async def event(self, done: int = 0, error: int = 0) -> None:
+        """One cycle of done_event, error_event."""
+        self.dut.done_event.value, self.dut.error_event.value = done, error
+        await self.cycles(1)
+        self.dut.done_event.value = self.dut.error_event.value = 0
+        self.model.event(done, error)
+        await self.cycles(1)
+
+    def set_busy(self, busy: int) -> None:
+        self.dut.busy.value = self.model.busy = busy
+
+    def set_errors(self) -> None:
+        """A random error record."""
+        for name, bits in ERRORS.items():
+            self.model.value[name] = self.rng.getrandbits(bits)
+            getattr(self.dut, name.lower()).value = self.model.value[name]
+
+    async def walk(self) -> None:
+        """Read every word of the map in random order."""
+        words = list(range(0, SPACE, 4))
+        self.rng.shuffle(words)
+        for addr in words:
+            await self.read(addr)
+
+
+@cocotb.test()
+async def csr_resets_every_register_to_its_value(dut: Any) -> None:
+    """All 1024 words: values of the page, SLVERR and 0 in every hole."""
+    async with start(CsrEnv, dut, stalls=False) as env:
+        assert len(env.model.registers) == 28 and len(STAMPS) == 256
+        await env.walk()
+
+
+@cocotb.test()
+@cocotb.parametrize(profile=range(3))
+async def csr_obeys_the_page_in_random_accesses(dut: Any, profile: int) -> None:
+    """Any address, data and strobes, busy or not, events and error records between."""
+    async with start(CsrEnv, dut) as env:
+        rng = env.rng
+        for _ in range(200):
+            offset = rng.choice(
+                (*OFFSETS.values(), *OFFSETS.values(), rng.randrange(SPACE), rng.choice(STAMPS))
+            )
+            addr = offset & ~3 | rng.choice((0, 0, rng.randrange(4)))
+            action = rng.random()
+            if action < 0.1:
+                await env.event(*rng.choice(((0, 1), (1, 0), (1, 1))))
+            elif action < 0.2:
+                env.set_busy(rng.randrange(2))
+                env.set_errors()
+            elif action < 0.6:
+                data = rng.choice((0, 0xFFFF_FFFF, 1 << rng.randrange(32), rng.getrandbits(32)))
+                await env.write(addr, data, rng.choice((15, 15, rng.randrange(16))))
+            else:
+                await env.read(addr)
+        await env.pulses.drained(dut.clk)
+
+
+@cocotb.test()
+async def csr_writes_each_lane_alone(dut: Any) -> None:
+    """Walking strobes over every writable register, from all zero and from all ones."""
+    async with start(CsrEnv, dut, stalls=False) as env:
+        for name in WRITABLE:
+            for fill in (0, 0xFFFF_FFFF):
+                for lane in range(4):
+                    await env.write(OFFSETS[name], fill)
+                    await env.write(OFFSETS[name], ~fill & 0xFFFF_FFFF, 1 << lane)
+                    await env.read(OFFSETS[name])
+
+
+@cocotb.test()
+async def csr_refuses_writes_to_ro_and_holes(dut: Any) -> None:
+    """Every word that is not writable answers SLVERR, and nothing anywhere has changed afterwards."""
+    async with start(CsrEnv, dut, stalls=False) as env:
+        env.set_errors()
+        for addr in range(0, SPACE, 4):
+            register = env.model.registers.get(addr)
+            if register is None or register.access in ("RO", "COUNT"):
+                await env.write(addr, 0xFFFF_FFFF)
+        await env.walk()
+
+
+@cocotb.test()
+async def csr_refuses_start_while_busy(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        for busy, data in ((0, 1), (1, 1), (1, 3), (1, 2), (0, 2), (0, 3), (1, 0)):
+            env.set_busy(busy)
+            await env.write(OFFSETS["CTRL"], data)
+        await env.write(OFFSETS["CTRL"], 3, 0xE)  # the lane that matters is not written
+        await env.pulses.drained(dut.clk)
+        assert env.pulses.compared == 5
+
+
+@cocotb.test()
+async def csr_clears_done_and_error_at_start(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        for done, error in ((1, 0), (0, 1), (1, 1)):
+            await env.event(done, error)
+            assert await env.read(OFFSETS["STATUS"]) == done << 1 | error << 2
+            await env.write(OFFSETS["CTRL"], 2)
+            assert await env.read(OFFSETS["STATUS"]) == done << 1 | error << 2
+            await env.write(OFFSETS["CTRL"], 1)
+            assert await env.read(OFFSETS["STATUS"]) == 0
+            await env.read(OFFSETS["IRQ_STATUS"])
+
+
+@cocotb.test()
+async def csr_raises_irq_only_for_enabled_events(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        for enable in range(4):
+            for events in range(1, 4):
+                await env.write(OFFSETS["IRQ_ENABLE"], enable)
+                await env.event(events & 1, events >> 1)
+                assert value_of(dut.irq) == bool(enable & events)
+                for bit in (1, 2):
+                    await env.write(OFFSETS["IRQ_STATUS"], bit)  # also checks irq
+                await env.read(OFFSETS["IRQ_STATUS"])
+        assert env.irq.rises > 0
+
+
+@cocotb.test()
+@cocotb.parametrize(bit=[0, 1])
+async def csr_loses_no_event_in_the_cycle_of_a_clear(dut: Any, bit: int) -> None:
+    """An event before the clear is cleared, one in the same cycle or later stays. Both must occur."""
+    async with start(CsrEnv, dut, stalls=False) as env:
+        edge, seen = RisingEdge(dut.clk), set()
+        for delay in range(7):
+            env.model.value["IRQ_STATUS"] = 0
+            await env.event(1 - bit, bit)  # something to clear, in any case
+            cocotb.start_soon(env.axi.write(OFFSETS["IRQ_STATUS"], 3))
+            env.accesses.expect(Access(True, OFFSETS["IRQ_STATUS"], 3, 0xF, OKAY))
+            written = None
+            pin = dut.error_event if bit else dut.done_event
+            for cycle in range(12):
+                pin.value = cycle == delay
+                await edge
+                if written is None and value_of(dut.s_axi_bvalid):
+                    written = cycle - 1
+            assert written is not None
+            env.model.value["IRQ_STATUS"] = (delay >= written) << bit
+            seen.add((delay > written) - (delay < written))
+            await env.read(OFFSETS["IRQ_STATUS"])
+            await env.write(OFFSETS["IRQ_STATUS"], 3)
+        assert seen == {-1, 0, 1}
+
+
+@cocotb.test()
+async def csr_serves_reads_beside_writes(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        env.accesses.minimum = 0
+        env.axi.port.subscribers.clear()
+
+        async def reads() -> None:
+            for _ in range(60):
+                addr = env.rng.choice(
+                    (0, 4, 8, 12, 0x40 + 4 * env.rng.randrange(13), env.rng.choice(STAMPS), 0x74)
+                )
+                assert await env.axi.read(addr) == env.model.read(addr)
+
+        reading = cocotb.start_soon(reads())
+        for _ in range(60):
+            value = env.rng.getrandbits(32)
+            assert await env.axi.write(OFFSETS["WATCHDOG"], value) == OKAY
+            assert value_of(dut.watchdog_limit) == value
+            assert await env.axi.write(0, value) == SLVERR
+        await reading
+
+
+@cocotb.test()
+async def csr_works_after_reset_in_flight(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        for _ in range(6):
+            for name in WRITABLE:
+                await env.write(OFFSETS[name], 0xFFFF_FFFF)
+            await env.event(1, 1)
+            accesses: tuple[Any, ...] = (env.axi.write(OFFSETS["CTRL"], 0), env.axi.read(0))
+            lost = [cocotb.start_soon(access) for access in accesses]
+            await env.cycles(env.rng.randint(0, 6))
+            await env.reset()
+            for task in lost:
+                await task
+            for offset in OFFSETS.values():
+                await env.read(offset)
+            env.check_outputs()
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_reset_value(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        env.model.value["WATCHDOG"] ^= 1 << 31
+        await env.walk()
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_response(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        env.accesses.expect(Access(True, 0, 0, 0xF, OKAY))
+        await env.axi.write(0, 0)
+        await env.cycles(5)
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_misses_a_start_that_never_comes(dut: Any) -> None:
+    async with start(CsrEnv, dut) as env:
+        await env.read(0)
+        env.pulses.expect("start")
+        await env.pulses.drained(dut.clk, 50)
+
+
+@cocotb.test(expect_error=Idle)
+async def csr_bench_without_accesses_fails(dut: Any) -> None:
+    async with start(CsrEnv, dut):
+        pass

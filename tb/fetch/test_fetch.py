@@ -1,0 +1,265 @@
+"""fetch: the program comes in bursts, is checked, and its commands go out in order until END or an error."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import cocotb
+
+from models.isa import PAGE, Cause, Command, Config, Conv, End, Load, Opcode, Pool, Store, cause_of
+from tb.agents.axi4 import Fault, MemoryTiming
+from tb.agents.burst import DECERR, SLVERR
+from tb.agents.env import start
+from tb.agents.scoreboard import Idle, Mismatch, Missing
+from tb.bench import Bench
+from tb.common.commands import random_command, random_compute, random_window
+from tb.common.watch import EngineError, Gate, value_of
+from tb.fetch.env import AHEAD, FetchEnv, Handed
+
+BENCH = Bench(
+    toplevel="npu_fetch",
+    params=[{"N": 4, "ACC_DEPTH": 16}, {"N": 16, "ACC_DEPTH": 256}, {"N": 32, "ACC_DEPTH": 64}],
+    timeout=120,
+)
+FAST = MemoryTiming()
+
+
+def anywhere(rng: random.Random) -> int:
+    """A program's address, often shortly before a 4 KiB boundary."""
+    base = rng.randrange(1 << 19) * PAGE * 2
+    return base + (PAGE - 64 * rng.randint(1, 9) if rng.random() < 0.6 else 64 * rng.randrange(64))
+
+
+def commands(env: FetchEnv, count: int) -> list[Command]:
+    return [random_command(env.rng, env.config) for _ in range(count)]
+
+
+@cocotb.test()
+@cocotb.parametrize(profile=range(3))
+async def fetch_hands_out_programs_in_order(dut: Any, profile: int) -> None:
+    """Any length; with END, without (overrun), or with commands behind END, which must not appear."""
+    async with start(FetchEnv, dut) as env:
+        for _ in range(6):
+            program = commands(env, env.rng.choice((0, 1, 3, 4, 5, env.rng.randint(6, 25))))
+            if env.rng.random() < 0.7:
+                program += [End(stamp=True)]
+                program += commands(env, env.rng.choice((0, 0, 1, 3, 12)))
+            await env.execute(anywhere(env.rng), program)
+
+
+@cocotb.test()
+async def fetch_of_an_empty_program_is_an_overrun(dut: Any) -> None:
+    async with start(FetchEnv, dut) as env:
+        await env.execute(anywhere(env.rng), [End()], 0)
+        await env.execute(anywhere(env.rng), [End()])
+
+
+@cocotb.test()
+async def fetch_counts_beyond_a_byte(dut: Any) -> None:
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        program = [random_window(Load, env.rng, env.config)] * 300
+        await env.execute(anywhere(env.rng), program)
+
+
+@cocotb.test()
+async def fetch_starts_no_burst_after_end(dut: Any) -> None:
+    """END as first, second... command of a burst, and PROG_LEN says that there is much more."""
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        for before in range(9):
+            await env.execute(0x10000, [*commands(env, before), End(), *commands(env, 30)])
+
+
+@cocotb.test()
+async def fetch_reads_eight_commands_ahead(dut: Any) -> None:
+    """Engines that take nothing: exactly AHEAD commands are asked for, and all come out in the end."""
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        gate = Gate()
+        for agent in env.engines.values():
+            agent.sink.stalls = gate
+        gate.closed = True
+        await env.cycles(2)
+        await env.start(0x4000, env.load_program(0x4000, [*commands(env, 30), End()]))
+        await env.cycles(400)
+        assert sum(burst.beats for burst in env.memory.bursts) * env.config.n == 64 * AHEAD
+        gate.closed = False
+        await env.finished()
+
+
+BAD: list[tuple[Any, dict[str, Any]]] = [
+    *((kind, {name: 0}) for kind in (Load, Store) for name in ("run", "count_x", "count_y")),
+    *((kind, {name: 0}) for kind in (Conv, Pool) for name in ("kw", "kh", "cb", "out_w", "out_h")),
+    *((Conv, {name: 0}) for name in ("groups", "tile")),
+    *((kind, {"rounding": mode}) for kind in (Conv, Pool) for mode in (1, 2, 3)),
+    (Pool, {"kind": 3}),
+    *((Load, {name: 1}) for name in ("wait_load", "signal_load", "signal_store")),
+    *((Store, {name: 1}) for name in ("wait_load", "wait_store", "signal_store")),
+    *((kind, {name: 1}) for kind in (Conv, Pool) for name in ("wait_compute", "signal_compute")),
+    *((End, {f"{verb}_{to}": 1}) for verb in ("wait", "signal") for to in ("load", "compute", "store")),
+    *((Conv, {"drain": 0, "stamp": 0, name: 1}) for name in ("wait_store", "signal_store", "stamp")),
+    *((Conv, {name: 0, "groups": 2}) for name in ("clear", "drain")),
+    *((Conv, {name: 0, "tile": 1, "out_w": 2}) for name in ("clear", "drain")),
+    (Conv, {"clear": 0, "tile": 4, "out_w": 256, "out_h": 256}),
+]
+# Good at rest: one pixel, one group, both flags, no word with store.
+CALM = {
+    "clear": 1,
+    "drain": 1,
+    "groups": 1,
+    "out_w": 1,
+    "out_h": 1,
+    "wait_store": 0,
+    "signal_store": 0,
+    "stamp": 0,
+}
+
+
+@cocotb.test()
+async def fetch_refuses_each_bad_field(dut: Any) -> None:
+    """One rule at a time on a command that is otherwise good; what is just good passes."""
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        depth = env.config.acc_depth
+        most = {"tile": depth, "out_w": depth, "clear": 0, "drain": 1, "groups": 1, "out_h": 1}
+        for kind, fields in [*BAD, (Conv, {"tile": depth + 1}), (Conv, {**most, "out_w": depth + 1})]:
+            calm = CALM if kind is Conv else {}
+            if kind is End:
+                bad: Command = End(**fields)
+            else:
+                make = random_window if kind in (Load, Store) else random_compute
+                bad = replace(make(kind, env.rng, env.config, **calm), **fields)
+            assert cause_of(bad.encode(), env.config) == Cause.BAD_FIELD
+            before = env.stops.compared
+            await env.execute(
+                anywhere(env.rng), [*commands(env, env.rng.randrange(3)), bad, *commands(env, 3)]
+            )
+            assert env.stops.compared == before + 1
+        good = random_compute(Conv, env.rng, env.config, **CALM | most)
+        assert cause_of(good.encode(), env.config) is None
+        await env.execute(anywhere(env.rng), [good, End()])
+
+
+@cocotb.test()
+async def fetch_agrees_with_isa_on_random_fields(dut: Any) -> None:
+    """Good commands with a field or some bits changed: good or bad as models/isa.py says."""
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        rng = env.rng
+        for _ in range(75):
+            raw = bytearray(random_command(rng, env.config).encode())
+            for _ in range(rng.choice((1, 1, 3))):
+                bit = rng.choice((rng.randrange(32), rng.randrange(512)))
+                raw[bit // 8] ^= 1 << bit % 8
+            if rng.random() < 0.3:
+                word = rng.randrange(1, 10) * 4
+                raw[word : word + 2] = bytes(rng.choice(((0, 0), (1, 0), (255, 255))))
+            await env.execute(anywhere(rng), [bytes(raw), End()])
+
+
+@cocotb.test()
+async def fetch_refuses_unknown_opcodes(dut: Any) -> None:
+    """Every opcode one bit away from a known one, and some others."""
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        near = {int(op) ^ 1 << bit for op in Opcode for bit in range(8)} | {0, 5, 14, 16, 255}
+        for opcode in sorted(near - {int(op) for op in Opcode}):
+            bad = bytes([opcode]) + random_window(Load, env.rng, env.config).encode()[1:]
+            await env.execute(anywhere(env.rng), [*commands(env, env.rng.randrange(3)), bad, End()])
+
+
+@cocotb.test()
+@cocotb.parametrize(resp=[SLVERR, DECERR])
+async def fetch_reports_read_errors(dut: Any, resp: int) -> None:
+    """Any beat of any burst; no command with a failed beat, or behind one, is handed out."""
+    async with start(FetchEnv, dut) as env:
+        for _ in range(6):
+            first = len(env.memory.bursts)
+            beats = 4 * 64 // env.config.n
+            beat = env.rng.choice((None, 0, beats - 1, env.rng.randrange(beats)))
+            env.memory.faults[:] = [Fault(False, resp, first + env.rng.randrange(4), beat=beat)]
+            env.memory.faults.append(Fault(False, SLVERR + DECERR - resp, first + 4))
+            base = env.rng.randrange(1 << 18) * PAGE
+            await env.execute(base, [*commands(env, 20), End()])
+
+
+@cocotb.test()
+async def fetch_stops_at_halt(dut: Any) -> None:
+    """Halt at any cycle: no new burst, no command, and quiet comes; then a program runs as ever."""
+    async with start(FetchEnv, dut) as env:
+        for _ in range(7):
+            base = anywhere(env.rng)
+            await env.start(base, env.load_program(base, [*commands(env, 30), End()]))
+            await env.cycles(env.rng.randint(0, 120))
+            env.watch.halt()
+            await env.cycles(2)
+            for _ in range(2000):
+                await env.cycles(1)
+                if value_of(dut.quiet):
+                    break
+            else:
+                raise EngineError("never quiet after halt")
+            await env.cycles(60)
+            await env.reset()
+            await env.execute(anywhere(env.rng), [*commands(env, 2), End()])
+
+
+@cocotb.test()
+async def fetch_works_after_reset_in_flight(dut: Any) -> None:
+    async with start(FetchEnv, dut) as env:
+        for _ in range(7):
+            base = anywhere(env.rng)
+            await env.start(base, env.load_program(base, [*commands(env, 20), End()]))
+            await env.cycles(env.rng.randint(1, 150))
+            await env.reset(env.rng.randint(1, 3))
+            await env.cycles(env.rng.randint(0, 30))
+            await env.execute(anywhere(env.rng), [*commands(env, 5), End()])
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_number(dut: Any) -> None:
+    async with start(FetchEnv, dut) as env:
+        env.order.expect(Handed("load", 0, 0))
+        await env.execute(0, [*commands(env, 3), End()])
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_changed_program(dut: Any) -> None:
+    """A bit of the program in DRAM is not what the model was told."""
+    async with start(FetchEnv, dut) as env:
+        length = env.load_program(0, [*commands(env, 3), End()])
+        env.noise.write(70, bytes([env.noise[slice(70, 71)][0] ^ 1]))
+        await env.start(0, length)
+        await env.finished()
+
+
+@cocotb.test(expect_error=Mismatch)
+async def scoreboard_catches_a_wrong_cause(dut: Any) -> None:
+    async with start(FetchEnv, dut) as env:
+        env.noise.write(0, b"\0" * 128)
+        env.config = Config(env.config.n)
+        length = env.load_program(0, [End()])
+        env.noise.write(0, b"\0")
+        env.bursts.stop()
+        env.bursts.actual.write = lambda burst: None
+        await env.start(0, length)
+        await env.finished()
+
+
+@cocotb.test(expect_error=Missing)
+async def scoreboard_misses_an_error_that_is_not_reported(dut: Any) -> None:
+    async with start(FetchEnv, dut) as env:
+        await env.execute(0, [*commands(env, 3), End()])
+        env.stops.expect(Handed("load", 0, 0))
+
+
+@cocotb.test(expect_error=EngineError)
+async def bench_catches_a_burst_beyond_the_program(dut: Any) -> None:
+    async with start(FetchEnv, dut) as env:
+        length = env.load_program(0, [*commands(env, 8), End()])
+        env.watch.allowed -= 1
+        await env.start(0, length)
+        await env.finished()
+
+
+@cocotb.test(expect_error=Idle)
+async def fetch_bench_without_a_program_fails(dut: Any) -> None:
+    async with start(FetchEnv, dut):
+        pass

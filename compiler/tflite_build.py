@@ -47,6 +47,10 @@ _OP_VERSION = {
     "LEAKY_RELU": 2,
     "HARD_SWISH": 1,
     "QUANTIZE": 2,
+    "ADD": 2,
+    "SUB": 2,
+    "MUL": 2,
+    "CONCATENATION": 2,
 }
 
 
@@ -230,6 +234,24 @@ class TfliteBuilder:
         """QUANTIZE: float32 to int8, or int8 to int8 with another scale."""
         self._operator("QUANTIZE", [x], y, schema.QuantizeOptionsT())
 
+    def add(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
+        """ADD; x1 and x2 have shapes that broadcast, any scales; either may be constant."""
+        self._two_inputs("ADD", x1, x2, y, schema.AddOptionsT(), activation)
+
+    def sub(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
+        """SUB: x1 - x2; as `add`."""
+        self._two_inputs("SUB", x1, x2, y, schema.SubOptionsT(), activation)
+
+    def mul(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
+        """MUL; as `add`."""
+        self._two_inputs("MUL", x1, x2, y, schema.MulOptionsT(), activation)
+
+    def concatenation(self, xs: Sequence[int], y: int, *, axis: int = -1) -> None:
+        """CONCATENATION along `axis`; LiteRT demands one scale and zero point for all."""
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        self._operator("CONCATENATION", list(xs), y, options)
+
     def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The .tflite file. inputs, outputs: tensor indices, in the order the interpreter will show them."""
         graph = schema.SubGraphT()
@@ -263,6 +285,10 @@ class TfliteBuilder:
         options.filterHeight, options.filterWidth = kernel
         options.strideH, options.strideW = kernel if stride is None else stride
         self._window_operator(code, [x], y, options, padding, activation)
+
+    def _two_inputs(self, code: str, x1: int, x2: int, y: int, options: Any, activation: str) -> None:
+        options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
+        self._operator(code, [x1, x2], y, options)
 
     def _window_operator(
         self, code: str, inputs: list[int], y: int, options: Any, padding: str, activation: str

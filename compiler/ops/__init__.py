@@ -11,7 +11,7 @@ from collections.abc import Callable
 from compiler.errors import UnsupportedError
 from compiler.ir import Node
 from compiler.layer import Alias, Layer
-from compiler.ops import conv, elementwise, fully_connected, mean, pool, reshape
+from compiler.ops import conv, element, elementwise, fully_connected, mean, pool, reshape
 from compiler.ops.context import Context
 
 OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias]] = {
@@ -21,6 +21,9 @@ OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias]] = {
     "AVERAGE_POOL_2D": pool.lower_average,
     "MEAN": mean.lower,
     "RESHAPE": reshape.lower,
+    "ADD": element.lower,
+    "SUB": element.lower,
+    "MUL": element.lower,
     "LOGISTIC": elementwise.lower,
     "TANH": elementwise.lower,
     "RELU": elementwise.lower,

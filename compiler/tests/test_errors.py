@@ -36,7 +36,9 @@ def test_unknown_operator_names_node_and_what_is_supported() -> None:
         compile_network(b.finish([x], [y]), CONFIG)
     error = caught.value
     assert (error.node, error.operator, error.supported) == ("padded", "PAD", sorted(OPERATORS))
-    assert str(error).startswith("PAD 'padded': this operator is not supported; supported: AVERAGE_POOL_2D, ")
+    assert str(error).startswith(
+        "PAD 'padded': this operator is not supported; supported: ADD, AVERAGE_POOL_2D, "
+    )
 
 
 @pytest.mark.parametrize("model", [b"", b"hello, world", b"\x1c\0\0\0TFL3" + bytes(40)])

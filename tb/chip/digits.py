@@ -1,6 +1,6 @@
 """The main job: a trained network reads handwritten digits on the whole chip, and everything is scored.
 
-    make sim [SIM=verilator|icarus] [IMAGES=n] [SEED=n]
+make sim [SIM=verilator|icarus] [IMAGES=n] [SEED=n]
 """
 
 from __future__ import annotations

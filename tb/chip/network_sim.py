@@ -57,9 +57,7 @@ async def network_runs(dut: Any) -> None:
     Path("result.json").write_text(json.dumps(asdict(result)))
 
 
-async def _layers(
-    session: Session, compiled: Compiled, index: int, result: Result, outcome: Outcome
-) -> None:
+async def _layers(session: Session, compiled: Compiled, index: int, result: Result, outcome: Outcome) -> None:
     """Add one image to the layers: cycles between stamps, values of the tensor that differ."""
     before = 0
     stamps = await session.host.stamps(len(compiled.layers))

@@ -46,7 +46,7 @@ class Image:
 def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> None:
     """One random operator at the end of a network."""
     small = min(network.x.shape[:2])
-    kind = rng.choice(["conv", "conv", "conv", "max", "avg", "table"])
+    kind = rng.choice(["conv", "conv", "conv", "max", "avg", "table", "join", "join"])
     if kind == "conv":
         kernel = tuple(int(k) for k in rng.integers(1, min(small, 4) + 1, 2))
         dilation = (1, 1) if max(kernel) == 1 or small < 7 else (int(rng.integers(1, 3)),) * 2
@@ -57,6 +57,10 @@ def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> No
         network.conv(
             outputs, kernel, stride=stride, dilation=dilation, padding=padding, activation=activation
         )
+    elif kind == "join":
+        alike = [name for name, value in network.values.items() if value.shape == network.x.shape]
+        activation = str(rng.choice(["NONE", "RELU"]))
+        network.join(str(rng.choice(["add", "sub", "mul"])), str(rng.choice(alike)), activation)
     elif kind == "table":
         network.table(str(rng.choice(["logistic", "relu", "leaky_relu"])))
     else:

@@ -7,7 +7,8 @@
 //   1 single  x * M / 2^(31-s), ties up
 //   2 fp32    x to float32, times the float32 whose bits M holds, to int: each step to nearest, ties to even
 // fp32 never builds a float: the mantissas go through the same multiplier and the exponent beside it.
-// Configuration is stable while busy; nothing is reset, the caller carries valid along.
+// Configuration is stable while busy; nothing is reset, the caller carries valid along. Each stage is a function
+// called under its enable: a simulator then skips what is idle, and post is idle most of the time.
 `default_nettype none
 
 module npu_scale (
@@ -25,121 +26,158 @@ module npu_scale (
   localparam [1:0] SINGLE = 2'd1;
   localparam [1:0] FP32 = 2'd2;
 
-  wire is_single = cfg_mode == SINGLE;
-  wire is_fp32 = cfg_mode == FP32;
-
-  // Shifts beyond these are taken as their low bits; the compiler makes none.
-  wire [4:0] left = cfg_shift[7] ? 5'd0 : cfg_shift[4:0];
-  wire [4:0] right = cfg_shift[7] ? -cfg_shift[4:0] : 5'd0;
-  wire [7:0] total = 8'd31 - cfg_shift;  // of mode single, 1 to 62
-
-  // ---------------------------------------------------------------- stage 1: operand
-
-  // To float32: the 24 bits below the leading one, rounded.
-  wire negative0 = in_data[31];
-  wire [31:0] magnitude0 = negative0 ? -in_data : in_data;
-  reg [4:0] zeros0;
-  integer b;
-
-  always @* begin
-    zeros0 = 5'd31;
-    for (b = 0; b < 32; b = b + 1) if (magnitude0[b]) zeros0 = 5'd31 - b[4:0];
-  end
-
-  wire [31:0] normal0 = magnitude0 << zeros0;
-  wire up0 = normal0[7] && (normal0[6:0] != 7'd0 || normal0[8]);
-  wire [24:0] mantissa0 = {1'b0, normal0[31:8]} + {24'd0, up0};
-
   reg signed [31:0] operand1;
   reg negative1;
   reg [4:0] zeros1;
-
-  always @(posedge clk) begin
-    if (step[0]) begin
-      operand1  <= (cfg_bypass || is_single) ? in_data : is_fp32 ? {7'd0, mantissa0} : in_data << left;
-      negative1 <= negative0;
-      zeros1 <= zeros0;
-    end
-  end
-
-  // ---------------------------------------------------------------- stage 2: product
-
-  // A subnormal or zero float32 times any int32 rounds to 0.
-  wire tiny = cfg_multiplier[30:23] == 8'd0;
-  wire [23:0] mantissa_m = tiny ? 24'd0 : {1'b1, cfg_multiplier[22:0]};
-  wire signed [31:0] multiplier = is_fp32 ? {8'd0, mantissa_m} : cfg_multiplier;
-  wire signed [63:0] product1 = operand1 * multiplier;
   reg signed [63:0] product2;
   reg negative2;
   reg [4:0] zeros2;
-
-  always @(posedge clk) begin
-    if (step[1]) begin
-      product2  <= cfg_bypass ? {{32{operand1[31]}}, operand1} : product1;
-      negative2 <= negative1 ^ (is_fp32 && cfg_multiplier[31]);
-      zeros2    <= zeros1;
-    end
-  end
-
-  // ---------------------------------------------------------------- stage 3: first rounding
-
-  // double: only INT_MIN * INT_MIN leaves the range.
-  wire signed [63:0] nudged2 = product2 + 64'sd1073741824;
-  wire overflow2 = !nudged2[63] && nudged2[62];
-  // single: the whole way at once.
-  wire [63:0] half2 = 64'd1 << (total[5:0] - 6'd1);
-  wire signed [63:0] biased2 = product2 + half2;
-  wire signed [63:0] single2 = biased2 >>> total[5:0];
-  // fp32: the product has its leading one in bit 47 or 46; round it to 24 bits.
-  wire high2 = product2[47];
-  wire [23:0] kept2 = high2 ? product2[47:24] : product2[46:23];
-  wire guard2 = high2 ? product2[23] : product2[22];
-  wire sticky2 = product2[21:0] != 22'd0 || (high2 && product2[22]);
-  wire up2 = guard2 && (sticky2 || kept2[0]);
-  wire [24:0] float2 = {1'b0, kept2} + {24'd0, up2};
-  // Weight of float2's last bit: 8 - zeros (of the operand), exponent - 150 (of the multiplier), and the bits
-  // that the product dropped. Negated, it is the shift to the right that makes an integer.
-  wire signed [10:0] right2 = 11'sd118 + {6'd0, zeros2} - {3'd0, cfg_multiplier[30:23]} +
-      (high2 ? 11'sd0 : 11'sd1);
-
   reg signed [31:0] high3;
   reg negative3;
   reg huge3;  // fp32: beyond 2^23, which saturates whatever follows
   reg [4:0] right3;
 
-  always @(posedge clk) begin
-    if (step[2]) begin
-      high3 <= cfg_bypass ? product2[31:0] : is_fp32 ? {7'd0, float2} : is_single ? single2[31:0] :
-          overflow2 ? 32'sh7FFF_FFFF : nudged2[62:31];
-      negative3 <= negative2;
-      huge3 <= right2 <= 11'sd0 && float2 != 25'd0;
+  wire unused = &{1'b0, cfg_shift[6:5]};  // compilers make no shift beyond [-31, 30]
+
+  // Stage 1: {leading zeros, operand}. To float32, that is the 24 bits from the leading one on, rounded.
+  function automatic [36:0] operand(input reg signed [31:0] x);
+    reg [31:0] magnitude;
+    reg [31:0] normal;
+    reg [ 4:0] zeros;
+    begin
+      zeros = 5'd0;
+      if (cfg_bypass || cfg_mode == SINGLE) begin
+        operand = {zeros, x};
+      end else if (cfg_mode != FP32) begin
+        operand = {zeros, cfg_shift[7] ? x : x << cfg_shift[4:0]};
+      end else begin
+        normal = x[31] ? -x : x;
+        magnitude = normal;
+        if (normal[31:16] == 16'd0) begin
+          zeros[4] = 1'b1;
+          normal   = normal << 16;
+        end
+        if (normal[31:24] == 8'd0) begin
+          zeros[3] = 1'b1;
+          normal   = normal << 8;
+        end
+        if (normal[31:28] == 4'd0) begin
+          zeros[2] = 1'b1;
+          normal   = normal << 4;
+        end
+        if (normal[31:30] == 2'd0) begin
+          zeros[1] = 1'b1;
+          normal   = normal << 2;
+        end
+        if (!normal[31]) begin
+          zeros[0] = 1'b1;
+          normal   = normal << 1;
+        end
+        operand = {
+          zeros, {8'd0, normal[31:8]} + {31'd0, normal[7] && (normal[6:0] != 7'd0 || normal[8])}
+        };
+        if (magnitude == 32'd0) operand = 37'd0;
+      end
+    end
+  endfunction
+
+  // Stage 2. A subnormal or zero float32 times any int32 rounds to 0.
+  function automatic signed [63:0] product(input reg signed [31:0] x);
+    reg signed [31:0] m;
+    begin
+      m = cfg_multiplier;
+      if (cfg_mode == FP32) m = (m[30:23] == 8'd0) ? 32'd0 : {9'd1, m[22:0]};
+      if (cfg_bypass) product = {{32{x[31]}}, x};
+      else product = x * m;
+    end
+  endfunction
+
+  // Stage 3, fp32: {huge, shift still to come, 24 bits}. The product has its leading one in bit 47 or 46. The
+  // weight of the last bit kept is 8 - zeros (of the operand) plus exponent - 150 (of the multiplier) plus the
+  // bits dropped; negated, it is the shift to the right that makes an integer.
+  function automatic [37:0] float_round(input reg [47:0] p, input reg [4:0] zeros);
+    reg [24:0] kept;
+    reg up;
+    reg signed [10:0] right;
+    begin
+      if (p[47]) begin
+        kept = {1'b0, p[47:24]};
+        up   = p[23] && (p[22:0] != 23'd0 || kept[0]);
+      end else begin
+        kept = {1'b0, p[46:23]};
+        up   = p[22] && (p[21:0] != 22'd0 || kept[0]);
+      end
+      kept = kept + {24'd0, up};
+      right = 11'sd118 + {6'd0, zeros} - {3'd0, cfg_multiplier[30:23]} + {10'd0, !p[47]};
+      float_round[31:0] = {7'd0, kept};
       // 26 or more leave nothing, not even a tie.
-      right3 <= (right2 > 11'sd26) ? 5'd26 : right2[4:0];
+      float_round[36:32] = (right > 11'sd26) ? 5'd26 : right[4:0];
+      float_round[37] = right <= 11'sd0 && kept != 25'd0;
     end
-  end
+  endfunction
 
-  // ---------------------------------------------------------------- stage 4: second rounding
+  // Stage 3, double and single. Of double's products only INT_MIN * INT_MIN leaves the range.
+  function automatic signed [31:0] first_round(input reg signed [63:0] p);
+    reg signed [63:0] sum;
+    reg [5:0] amount;
+    begin
+      if (cfg_bypass) begin
+        first_round = p[31:0];
+      end else if (cfg_mode == SINGLE) begin
+        amount = 6'd31 - cfg_shift[5:0];  // 1 to 62
+        sum = p + (64'sd1 << (amount - 6'd1));
+        sum = sum >>> amount;
+        first_round = sum[31:0];
+      end else begin
+        sum = p + 64'sd1073741824;
+        first_round = (!sum[63] && sum[62]) ? 32'sh7FFF_FFFF : sum[62:31];
+      end
+    end
+  endfunction
 
-  wire [4:0] right_by = is_fp32 ? right3 : right;
-  wire [31:0] mask3 = ~(32'hFFFF_FFFF << right_by);
-  wire [31:0] rest3 = high3 & mask3;
-  wire signed [31:0] floor3 = high3 >>> right_by;
-  // double, half away from zero: a negative tie needs one more than the positive one.
-  wire [31:0] half3 = (mask3 >> 1) + {31'd0, high3[31]};
-  // fp32, on the magnitude, half to even: an odd floor goes up on the tie.
-  wire [31:0] even3 = (mask3 >> 1) + {31'd0, !floor3[0]};
-  wire up3 = rest3 > (is_fp32 ? even3 : half3);
-  wire [31:0] near3 = floor3 + {31'd0, up3};
-  wire [31:0] magnitude3 = huge3 ? 32'h7FFF_FFFF : near3;
+  // Stage 4: a shift to the right. Ties of double go away from zero, so a negative one needs one more than the
+  // positive; those of fp32, on magnitudes, go to even, so an odd floor goes up.
+  function automatic signed [31:0] second_round(input reg signed [31:0] x);
+    reg signed [31:0] floor;
+    reg [31:0] mask;
+    reg [4:0] amount;
+    reg tie_up;
+    begin
+      if (cfg_bypass || cfg_mode == SINGLE) begin
+        second_round = x;
+      end else begin
+        amount = (cfg_mode == FP32) ? right3 : cfg_shift[7] ? -cfg_shift[4:0] : 5'd0;
+        mask   = ~(32'hFFFF_FFFF << amount);
+        floor  = x >>> amount;
+        tie_up = (cfg_mode == FP32) ? floor[0] : !x[31];
+        if ((x & mask) > (mask >> 1) + {31'd0, !tie_up}) floor = floor + 32'sd1;
+        second_round = floor;
+        if (cfg_mode == FP32) begin
+          if (huge3) second_round = 32'sh7FFF_FFFF;
+          if (negative3) second_round = -second_round;
+        end
+      end
+    end
+  endfunction
 
   always @(posedge clk) begin
-    if (step[3]) begin
-      out_data <= (cfg_bypass || is_single) ? high3 : !is_fp32 ? near3 :
-          negative3 ? -magnitude3 : magnitude3;
+    if (step[0]) begin
+      {zeros1, operand1} <= operand(in_data);
+      negative1 <= in_data[31];
     end
+    if (step[1]) begin
+      product2  <= product(operand1);
+      negative2 <= negative1 ^ cfg_multiplier[31];
+      zeros2    <= zeros1;
+    end
+    if (step[2]) begin
+      if (cfg_mode == FP32 && !cfg_bypass)
+        {huge3, right3, high3} <= float_round(product2[47:0], zeros2);
+      else high3 <= first_round(product2);
+      negative3 <= negative2;
+    end
+    if (step[3]) out_data <= second_round(high3);
   end
-
-  wire unused = &{1'b0, cfg_shift[6:5], nudged2[30:0], single2[63:32], total[7:6], right2[10:5]};
 
 endmodule
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.elementwise import Element, Elementwise
 from models.isa import PARAM_WORDS, PoolKind
 
 Layout = tuple[int, int, int]  # rows, columns, channels of a tensor in DRAM, channels not padded
@@ -30,6 +31,18 @@ class Geometry:
     pad: Pair = (0, 0)
 
 
+@dataclass(frozen=True)
+class Partner:
+    """A second operand, which post takes from the residual buffer beside the layer's own result.
+
+    source: a tensor laid out like the layer's target.
+    """
+
+    source: str
+    kind: Elementwise
+    record: Element
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """source, target: tensor names. pad_value: int8 in padding taps. params: uint8 [groups, 9, n] records, or
@@ -47,6 +60,7 @@ class Layer:
     act_max: int = 127
     params: NDArray[np.uint8] | None = None
     table: NDArray[np.int8] | None = None
+    partner: Partner | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,7 @@ class Program:
             Dest.WGT: _Shadow(config.wgt_words),
             Dest.PAR: _Shadow(config.par_words),
             Dest.TABLE: _Shadow(2 * config.table_words),
+            Dest.RES: _Shadow(config.res_words),
         }
         self._heads: dict[Dest | None, int] = dict.fromkeys((None, *Dest), 0)
 
@@ -155,7 +156,7 @@ class Program:
         if command.dest in (Dest.ACT, Dest.WGT):
             self._after(number, READ, used, clock, tokens)
         else:
-            # Compute's token to load does not say that post is done with its parameters: a STORE of the
+            # Compute's token to load does not say that post is done with what it reads: a STORE of the
             # outputs does.
             stores = bisect_left(self._order.ends[STORED], used, key=lambda end: end[WRITTEN])
             self._after(number, STORED, stores + 1 if used else 0, clock, tokens)
@@ -182,6 +183,9 @@ class Program:
         if drains and command.table_en:
             size = self.config.table_words
             reads.append((Dest.TABLE, command.table_sel * size, size))
+        if drains and command.elem:
+            reads.append((Dest.PAR, command.elem_base, self.config.elem_words))
+            reads.append((Dest.RES, command.res_base, (command.pixels - 1) * command.res_pitch + groups))
         index = len(self._order.ends[READ])
         load_tokens: list[Clock] = []
         store_tokens: list[Clock] = []

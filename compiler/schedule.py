@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+
+import numpy as np
+
 from compiler.layer import ConvLayer, Geometry, Layer, PoolLayer
 from compiler.memory import Memory
 from compiler.program import AREA, Program
@@ -51,6 +54,13 @@ class Emitter:
         }
         if layer.table is not None:
             self._load_table(memory.add_constant(layer.table))
+        if layer.partner is not None:
+            self.partner = AREA + memory.tensors[layer.partner.source].offset
+            record = np.frombuffer(layer.partner.record.encode(), np.uint8)
+            self.record = memory.add_constant(record)
+            self.post["elem"] = int(layer.partner.kind)
+            if self.params is None:
+                self._load_record()
 
     def _load_table(self, address: int) -> None:
         words = self.program.config.table_words
@@ -62,10 +72,28 @@ class Emitter:
         """Records of output blocks [first, first + groups)."""
         if self.params is None:
             return
+        if self.layer.partner is not None:
+            self._load_record()
         words = groups * PARAM_WORDS
         self.par_base = self.program.allocate(Dest.PAR, words)
         address = self.params + first * PARAM_WORDS * self.n
         self.program.add(Load(address=address, dest=Dest.PAR, buffer=self.par_base, run=words))
+
+    def _load_record(self) -> None:
+        """The element record; again with each load of parameters, which may reuse its place."""
+        words = self.program.config.elem_words
+        base = self.program.allocate(Dest.PAR, words)
+        self.program.add(Load(address=self.record, dest=Dest.PAR, buffer=base, run=words))
+        self.post["elem_base"] = base
+
+    def load_partner(self, tile: Tile, first: int, groups: int) -> dict[str, Any]:
+        """The second operand for these output blocks of a tile; returns the command's fields for it."""
+        if self.layer.partner is None:
+            return {}
+        base = self.program.allocate(Dest.RES, tile.pixels * groups)
+        window = self._output_window(self.partner, tile, first, groups)
+        self.program.add(Load(dest=Dest.RES, buffer=base, **window))
+        return {"res_base": base, "res_pitch": groups}
 
     def load_weights(self, constant: int, block: int, blocks: int) -> int:
         """Weight blocks [block, block + blocks) of a constant; returns their place in the buffer."""
@@ -122,9 +150,13 @@ class Emitter:
 
     def store(self, tile: Tile, first: int, groups: int, base: int) -> None:
         """Output blocks [first, first + groups) of a tile, from the output buffer to the tensor."""
+        self.program.add(Store(buffer=base, **self._output_window(self.target, tile, first, groups)))
+
+    def _output_window(self, tensor: int, tile: Tile, first: int, groups: int) -> dict[str, Any]:
+        """Where these blocks of a tile lie in a tensor of the output's layout at this address."""
         g, n = self.geometry, self.n
         row, pixel = g.out_w * g.groups * n, g.groups * n
-        address = self.target + tile.oy * row + tile.ox * pixel + first * n
+        address = tensor + tile.oy * row + tile.ox * pixel + first * n
         window: dict[str, Any]
         if groups != g.groups:
             window = {"run": groups, "count_x": tile.columns, "stride_x": pixel, "count_y": tile.rows}
@@ -132,7 +164,7 @@ class Emitter:
             window = {"run": tile.columns * groups, "count_y": tile.rows}
         else:
             window = {"run": tile.pixels * groups}
-        self.program.add(Store(address=address, buffer=base, stride_y=row, **window))
+        return {"address": address, "stride_y": row, **window}
 
     def steps(self, tile: Tile, held: Input, piece: Piece) -> dict[str, Any]:
         """Address fields of a compute command for a piece whose input starts at held.base."""
@@ -221,6 +253,7 @@ class ConvEmitter(Emitter):
 
     def _compute(self, tile: Tile, held: Input, first: int, count: int, wgt_base: int) -> None:
         base = self.program.allocate(None, tile.pixels * count)
+        partner = self.load_partner(tile, first, count)
         config = self.program.config
         self.program.add(
             Conv(
@@ -235,6 +268,7 @@ class ConvEmitter(Emitter):
                 drain=True,
                 **self.steps(tile, held, self.whole),
                 **self.post,
+                **partner,
             )
         )
         self.store(tile, first, count, base)
@@ -248,6 +282,7 @@ class ConvEmitter(Emitter):
                 if not plan.params_stay:
                     self.load_params(first, count)
                 base = self.program.allocate(None, tile.pixels * count)
+                partner = self.load_partner(tile, first, count)
                 for group in range(first, first + count):
                     block = group * self.passes
                     for piece in pieces:
@@ -257,11 +292,19 @@ class ConvEmitter(Emitter):
                             held = self.load_input(tile, piece)
                         elif held is None:
                             held = self.load_input(tile, self.whole)
-                        self._compute_piece(tile, held, piece, group, first, base, count)
+                        self._compute_piece(tile, held, piece, group, first, base, count, partner)
                 self.store(tile, first, count, base)
 
     def _compute_piece(
-        self, tile: Tile, held: Input, piece: Piece, group: int, first: int, base: int, pitch: int
+        self,
+        tile: Tile,
+        held: Input,
+        piece: Piece,
+        group: int,
+        first: int,
+        base: int,
+        pitch: int,
+        partner: dict[str, Any],
     ) -> None:
         act_base, last = self.first_word(held), piece is self.plan.pieces[-1]
         if not self.plan.own_input:
@@ -278,6 +321,8 @@ class ConvEmitter(Emitter):
                 "par_base": self.par_of(group, first),
                 **self.post,
             }
+            if partner:
+                done |= {**partner, "res_base": (partner["res_base"] + group - first) % config.res_words}
         self.program.add(
             Conv(
                 act_base=act_base % config.act_words,
@@ -303,11 +348,12 @@ class PoolEmitter(Emitter):
                     self.load_params(first, count)
                 piece = Piece(0, g.kernel[0], 0, g.kernel[1], first, count)
                 held = self.load_input(tile, piece)
+                partner = self.load_partner(tile, first, count)
                 base = self.program.allocate(None, tile.pixels * count)
-                self._compute(tile, held, piece, base)
+                self._compute(tile, held, piece, base, partner)
                 self.store(tile, first, count, base)
 
-    def _compute(self, tile: Tile, held: Input, piece: Piece, base: int) -> None:
+    def _compute(self, tile: Tile, held: Input, piece: Piece, base: int, partner: dict[str, Any]) -> None:
         self.program.add(
             Pool(
                 act_base=self.first_word(held),
@@ -321,6 +367,7 @@ class PoolEmitter(Emitter):
                 **self._counted(held),
                 **self.steps(tile, held, piece),
                 **self.post,
+                **partner,
             )
         )
 

@@ -79,16 +79,16 @@ def plan_conv(layer: ConvLayer, config: Config) -> Tiling | None:
     # tile fits one accumulator bank, so it comes before giving up that overlap.
     half = max(config.wgt_words // 2 // config.n, 1)
     for share in (2, 1):
-        plans = list(_rate_conv(geometry, config, cut_window(geometry, passes), False, share))
+        plans = list(_rate_conv(layer, config, cut_window(geometry, passes), False, share))
         if not plans and passes > half:
-            plans = list(_rate_conv(geometry, config, cut_window(geometry, half), False, share))
+            plans = list(_rate_conv(layer, config, cut_window(geometry, half), False, share))
         if plans:
             return min(plans, key=lambda plan: plan.cycles)
     # Not even the input of one window fits.
     for share in (2, 1):
         most = half
         while most:
-            plans = list(_rate_conv(geometry, config, cut_window(geometry, most), True, share))
+            plans = list(_rate_conv(layer, config, cut_window(geometry, most), True, share))
             if plans:
                 return min(plans, key=lambda plan: plan.cycles)
             most //= 2
@@ -97,23 +97,23 @@ def plan_conv(layer: ConvLayer, config: Config) -> Tiling | None:
 
 def plan_pool(layer: Layer, config: Config) -> Tiling | None:
     """The cheapest cut of a pooling layer, or None when one window of one channel block does not fit."""
-    geometry = layer.geometry
     for share in (2, 1):
-        plans = list(_rate_pool(geometry, config, layer.params is not None, share))
+        plans = list(_rate_pool(layer, config, share))
         if plans:
             return min(plans, key=lambda plan: plan.cycles)
     return None
 
 
 def _rate_conv(
-    geometry: Geometry, config: Config, pieces: tuple[Piece, ...], own_input: bool, share: int
+    layer: Layer, config: Config, pieces: tuple[Piece, ...], own_input: bool, share: int
 ) -> Iterator[Tiling]:
     """Every legal cut that leaves `share` places of its size in each buffer."""
+    geometry = layer.geometry
     n, groups = config.n, geometry.groups
     passes = geometry.kernel[0] * geometry.kernel[1] * geometry.cb
     split, weights = len(pieces) > 1, groups * passes * n
     whole = Piece(0, geometry.kernel[0], 0, geometry.kernel[1], 0, geometry.cb)
-    params_stay = groups * PARAM_WORDS * share <= config.par_words
+    params_stay = (groups * PARAM_WORDS + _record(layer, config)) * share <= config.par_words
     for rows, columns in tile_sizes(geometry):
         pixels, count = rows * columns, _count(geometry, rows, columns)
         if split and pixels > config.acc_depth:
@@ -126,9 +126,9 @@ def _rate_conv(
         banks = -(-pixels // config.acc_depth)
         compute = count * groups * passes * banks * max(-(-pixels // banks), n)
         for chunk in parts(groups):
-            if pixels * chunk * share > config.out_words:
+            if pixels * chunk * share > _out_words(layer, config):
                 continue
-            if not params_stay and chunk * PARAM_WORDS * share > config.par_words:
+            if not params_stay and (chunk * PARAM_WORDS + _record(layer, config)) * share > config.par_words:
                 continue
             chunks = -(-groups // chunk)
             store = count * chunks * store_cycles(geometry, rows, columns, chunk)
@@ -146,20 +146,25 @@ def _rate_conv(
                 yield Tiling(rows, columns, chunk, reuse, pieces, own_input, params_stay, compute, cycles)
 
 
-def _rate_pool(geometry: Geometry, config: Config, params: bool, share: int) -> Iterator[Tiling]:
+def _rate_pool(layer: Layer, config: Config, share: int) -> Iterator[Tiling]:
     """Every legal cut that leaves `share` places of its size in each buffer."""
+    geometry, params = layer.geometry, layer.params is not None
     (kh, kw), groups = geometry.kernel, geometry.groups
-    params_stay = groups * PARAM_WORDS * share <= config.par_words
+    params_stay = (groups * PARAM_WORDS + _record(layer, config)) * share <= config.par_words
     compute = geometry.out_h * geometry.out_w * kh * kw * groups
     for chunk in parts(groups):
-        if params and not params_stay and chunk * PARAM_WORDS * share > config.par_words:
+        if (
+            params
+            and not params_stay
+            and (chunk * PARAM_WORDS + _record(layer, config)) * share > config.par_words
+        ):
             continue
         piece = Piece(0, kh, 0, kw, 0, chunk)
         for rows, columns in tile_sizes(geometry):
             size = input_size(geometry, rows, columns, piece)
             if size[0] * size[1] * chunk * share > config.act_words:
                 continue
-            if rows * columns * chunk * share > config.out_words:
+            if rows * columns * chunk * share > _out_words(layer, config):
                 continue
             count = _count(geometry, rows, columns) * -(-groups // chunk)
             first = input_cycles(geometry, size, piece)
@@ -168,6 +173,16 @@ def _rate_pool(geometry: Geometry, config: Config, params: bool, share: int) -> 
             yield Tiling(
                 rows, columns, chunk, Reuse.TILE_OUTER, (piece,), False, params_stay, compute, cycles
             )
+
+
+def _out_words(layer: Layer, config: Config) -> int:
+    """Words of a tile's output at most: what it is added to takes as much of the residual buffer."""
+    return min(config.out_words, config.res_words) if layer.partner else config.out_words
+
+
+def _record(layer: Layer, config: Config) -> int:
+    """Words of the element record that lies beside the parameter records."""
+    return config.elem_words if layer.partner else 0
 
 
 def input_cycles(geometry: Geometry, size: Pair, piece: Piece) -> int:

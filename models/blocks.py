@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from models.elementwise import RECORD_BYTES, Element, Elementwise, element
 from models.isa import (
     COMMAND_BYTES,
     FETCH_COMMANDS,
@@ -106,7 +107,9 @@ def load_writes(command: Load, config: Config, words: Bytes) -> tuple[Index, Byt
 
 def dest_words(command: Load, config: Config) -> int:
     """Words of the buffer that a LOAD writes."""
-    return (config.act_words, config.wgt_words, config.par_words, 2 * config.table_words)[command.dest]
+    tables = 2 * config.table_words
+    sizes = (config.act_words, config.wgt_words, config.par_words, tables, config.res_words)
+    return sizes[command.dest]
 
 
 def store_reads(command: Window, config: Config) -> Index:
@@ -238,12 +241,12 @@ def param_records(command: Compute, config: Config, par: Bytes) -> tuple[NDArray
 
 
 def post_words(
-    command: Compute, config: Config, values: NDArray[np.int32], par: Bytes, table: Bytes
+    command: Compute, config: Config, values: NDArray[np.int32], par: Bytes, table: Bytes, res: Bytes
 ) -> NDArray[np.int8]:
     """Output words: int8 [groups, pixels, n] for accumulators or pool results of that shape.
 
-    par: uint8 [par_words, n]. table: uint8 [2 * 256 / n, n]. Raises ValueError where docs/numerics.md
-    defines nothing: a shift outside [-31, 30], act_min above act_max.
+    par: uint8 [par_words, n]. table: uint8 [2 * 256 / n, n]. res: uint8 [res_words, n]. Raises ValueError
+    where docs/numerics.md defines nothing: a shift outside [-31, 30], act_min above act_max.
     """
     if not command.bypass:
         bias, multiplier, shift = param_records(command, config, par)
@@ -252,10 +255,36 @@ def post_words(
             wide.astype(np.int32), multiplier[:, None, :], shift[:, None, :], Rounding(command.rounding)
         )
     out = clamp(values, command.zero_point, command.act_min, command.act_max)
+    if command.elem:
+        other = res.view(np.int8)[res_addresses(command, config)]
+        record, mode = elem_record(command, config, par), Rounding(command.rounding)
+        out = element(out, other, Elementwise(command.elem), record, mode)
     if command.table_en:
         first = command.table_sel * TABLE_BYTES
         out = table.reshape(-1)[first : first + TABLE_BYTES].view(np.int8)[out.view(np.uint8)]
     return out
+
+
+@lru_cache(maxsize=CACHED)
+def elem_reads(command: Compute, config: Config) -> Index:
+    """Parameter-buffer words of a command's element record: int64 [words]."""
+    words = np.arange(config.elem_words, dtype=np.int64)
+    return _shared((command.elem_base + words) % config.par_words)
+
+
+def elem_record(command: Compute, config: Config, par: Bytes) -> Element:
+    """The element record of a command."""
+    raw = par[elem_reads(command, config)].tobytes()[:RECORD_BYTES]
+    small, wide = np.frombuffer(raw[:8], "<i1"), np.frombuffer(raw[8:], "<i4")
+    return Element(*small.tolist(), *wide.tolist())
+
+
+@lru_cache(maxsize=CACHED)
+def res_addresses(command: Compute, config: Config) -> Index:
+    """Residual-buffer word that meets each output word: int64 [groups, pixels]."""
+    pixels = np.arange(command.pixels, dtype=np.int64) * command.res_pitch
+    groups = np.arange(groups_of(command), dtype=np.int64)[:, None]
+    return _shared((command.res_base + pixels + groups) % config.res_words)
 
 
 @lru_cache(maxsize=CACHED)

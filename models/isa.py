@@ -16,6 +16,7 @@ COMMAND_BYTES = 64
 COMMAND_WORDS = COMMAND_BYTES // 4
 PARAM_WORDS = 9  # one parameter record: 4 bias, 4 multiplier, 1 shift
 TABLE_BYTES = 256
+ELEMENT_BYTES = 20  # of an element record
 TABLES = 2
 TOKEN_MAX = 63
 FETCH_COMMANDS = 4  # commands in one fetch burst
@@ -39,6 +40,7 @@ class Dest(IntEnum):
     WGT = 1
     PAR = 2
     TABLE = 3
+    RES = 4
 
 
 class PoolKind(IntEnum):
@@ -61,7 +63,7 @@ class Cause(IntEnum):
     STOPPED = 9
 
 
-ROUNDING_MODES = (0,)  # values of models.quantize.Rounding that the core implements
+ROUNDING_MODES = (0, 1, 2)  # values of models.quantize.Rounding that the core implements
 
 
 class BadCommand(ValueError):
@@ -82,13 +84,22 @@ class Config:
     wgt_words: int = 8192
     out_words: int = 4096
     par_words: int = 1024
+    res_words: int = 4096
     acc_depth: int = 256
     max_burst: int = 64
 
     def __post_init__(self) -> None:
         if self.n not in (4, 8, 16, 32):
             raise ValueError(f"n is {self.n}; the array is 4, 8, 16 or 32 wide")
-        for name in ("act_words", "wgt_words", "out_words", "par_words", "acc_depth", "max_burst"):
+        for name in (
+            "act_words",
+            "wgt_words",
+            "out_words",
+            "par_words",
+            "res_words",
+            "acc_depth",
+            "max_burst",
+        ):
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 raise ValueError(f"{name} is {value}; it must be a power of two")
@@ -101,6 +112,11 @@ class Config:
     def table_words(self) -> int:
         """Words of one table."""
         return TABLE_BYTES // self.n
+
+    @property
+    def elem_words(self) -> int:
+        """Words of an element record."""
+        return -(-ELEMENT_BYTES // self.n)
 
 
 @dataclass(frozen=True)
@@ -223,12 +239,17 @@ class Load(Window):
     waits = ("compute", "store")
     signals = ("compute",)
 
-    dest: int = _bits(2, 17, 16)
+    dest: int = _bits(2, 18, 16)
     pad_top: int = _bits(7, 15, 0)
     pad_bottom: int = _bits(7, 31, 16)
     pad_left: int = _bits(8, 15, 0)
     pad_right: int = _bits(8, 31, 16)
     pad_value: int = _bits(9, 7, 0, signed=True)
+
+    def _check_more(self, config: Config) -> None:
+        if self.dest not in tuple(Dest):
+            known = ", ".join(str(int(dest)) for dest in Dest)
+            raise BadCommand(Cause.BAD_FIELD, "dest", f"dest is {self.dest}; known: {known}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +288,10 @@ class Compute(Command):
     table_en: bool = _flag(9, 26)
     table_sel: int = _bits(9, 27, 27)
     bypass: bool = _flag(9, 28)
+    res_base: int = _bits(13, 15, 0)
+    res_pitch: int = _bits(13, 31, 16)
+    elem_base: int = _bits(14, 15, 0)
+    elem: int = _bits(14, 17, 16)
 
     @property
     def pixels(self) -> int:
@@ -306,7 +331,7 @@ class Conv(Compute):
                 f"tile {self.tile}; groups must be 1 and the pixels one tile",
             )
         if not self.drain:
-            for name in ("wait_store", "signal_store", "stamp"):
+            for name in ("wait_store", "signal_store", "stamp", "elem"):
                 if getattr(self, name):
                     message = f"a CONV without drain sends nothing through post: it has no {name}"
                     raise BadCommand(Cause.BAD_FIELD, name, message)

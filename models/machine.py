@@ -67,6 +67,7 @@ _DEST_NAMES = {
     Dest.WGT: "weight buffer",
     Dest.PAR: "parameter buffer",
     Dest.TABLE: "table",
+    Dest.RES: "residual buffer",
 }
 _DECERR = {"read": Cause.READ_DECERR, "write": Cause.WRITE_DECERR}
 
@@ -139,7 +140,8 @@ class Machine:
             raise ValueError(f"dram must be uint8 of one dimension and a multiple of {config.n} bytes")
         if base % COMMAND_BYTES or length < 1:
             raise ValueError(f"a program starts at a multiple of 64 and has a command: {base:#x}, {length}")
-        sizes = (config.act_words, config.wgt_words, config.par_words, 2 * config.table_words)
+        tables = 2 * config.table_words
+        sizes = (config.act_words, config.wgt_words, config.par_words, tables, config.res_words)
         state = _State(
             dram=dram.reshape(-1, config.n),
             program=(base // config.n, (base + length * COMMAND_BYTES) // config.n),
@@ -320,7 +322,12 @@ class Machine:
             values = blocks.pool_results(command, config, act)
         try:
             out = blocks.post_words(
-                command, config, values, state.buffers[Dest.PAR], state.buffers[Dest.TABLE]
+                command,
+                config,
+                values,
+                state.buffers[Dest.PAR],
+                state.buffers[Dest.TABLE],
+                state.buffers[Dest.RES],
             )
         except ValueError as error:
             raise UndefinedError(number, str(error)) from error
@@ -343,6 +350,9 @@ class Machine:
             return
         if not command.bypass:
             races.reads(number, _DEST_NAMES[Dest.PAR], blocks.param_reads(command, config), reads, index)
+        if command.elem:
+            races.reads(number, _DEST_NAMES[Dest.PAR], blocks.elem_reads(command, config), reads, index)
+            races.reads(number, _DEST_NAMES[Dest.RES], blocks.res_addresses(command, config), reads, index)
         if command.table_en:
             size = TABLE_BYTES // config.n
             words = command.table_sel * size + np.arange(size)

@@ -23,7 +23,10 @@ rtl/conv/npu_conv.v
 rtl/pool/npu_pool_seq.v
 rtl/pool/npu_pool_divide.v
 rtl/pool/npu_pool.v
+rtl/post/npu_scale.v
+rtl/post/npu_clamp.v
 rtl/post/npu_requant.v
+rtl/post/npu_element.v
 rtl/post/npu_table.v
 rtl/post/npu_post.v
 rtl/npu.v

@@ -11,6 +11,7 @@ module npu #(
     parameter integer WGT_WORDS = 8192,
     parameter integer OUT_WORDS = 4096,
     parameter integer PAR_WORDS = 1024,
+    parameter integer RES_WORDS = 4096,
     parameter integer ACC_DEPTH = 256,
     parameter integer MAX_BURST = 64,
     parameter integer OUTSTANDING = 8
@@ -71,15 +72,17 @@ module npu #(
   localparam integer LOG_WGT = $clog2(WGT_WORDS);
   localparam integer LOG_OUT = $clog2(OUT_WORDS);
   localparam integer LOG_PAR = $clog2(PAR_WORDS);
+  localparam integer LOG_RES = $clog2(RES_WORDS);
   localparam integer LOG_DEPTH = $clog2(ACC_DEPTH);
   localparam integer LOG_BURST = $clog2(MAX_BURST);
   localparam integer LOG_OUTSTANDING = $clog2(OUTSTANDING);
   localparam [2:0] SIZE = LOG_N[2:0];
   localparam [ID_W-1:0] ID_STORE = 2;
-  localparam [1:0] DEST_ACT = 2'd0;
-  localparam [1:0] DEST_WGT = 2'd1;
-  localparam [1:0] DEST_PAR = 2'd2;
-  localparam [1:0] DEST_TAB = 2'd3;
+  localparam [2:0] DEST_ACT = 3'd0;
+  localparam [2:0] DEST_WGT = 3'd1;
+  localparam [2:0] DEST_PAR = 3'd2;
+  localparam [2:0] DEST_TAB = 3'd3;
+  localparam [2:0] DEST_RES = 3'd4;
 
   // A parameter that the core cannot be built for names a module that does not exist.
   generate
@@ -87,11 +90,11 @@ module npu #(
       npu_error_N_must_be_4_8_16_or_32 u_error ();
     end
     if (ACT_WORDS != 1 << LOG_ACT || WGT_WORDS != 1 << LOG_WGT || OUT_WORDS != 1 << LOG_OUT ||
-        PAR_WORDS != 1 << LOG_PAR || ACC_DEPTH != 1 << LOG_DEPTH ||
+        PAR_WORDS != 1 << LOG_PAR || RES_WORDS != 1 << LOG_RES || ACC_DEPTH != 1 << LOG_DEPTH ||
         OUTSTANDING != 1 << LOG_OUTSTANDING) begin : g_bad_size
       npu_error_sizes_must_be_powers_of_two u_error ();
     end
-    if (LOG_ACT > 16 || LOG_WGT > 16 || LOG_OUT > 16 || LOG_PAR > 16) begin : g_bad_depth
+    if (LOG_ACT > 16 || LOG_WGT > 16 || LOG_OUT > 16 || LOG_PAR > 16 || LOG_RES > 16) begin : g_bad_depth
       npu_error_buffers_hold_at_most_65536_words u_error ();
     end
     if (ACC_DEPTH < 2 || ACC_DEPTH > 32768 || OUTSTANDING < 2) begin : g_bad_limit
@@ -133,6 +136,7 @@ module npu #(
       .LOG_WGT(LOG_WGT),
       .LOG_OUT(LOG_OUT),
       .LOG_PAR(LOG_PAR),
+      .LOG_RES(LOG_RES),
       .LOG_DEPTH(LOG_DEPTH),
       .LOG_BURST(LOG_BURST)
   ) u_csr (
@@ -366,7 +370,7 @@ module npu #(
   wire l_r_valid;
   wire l_r_ready;
   wire l_wr_en;
-  wire [1:0] l_wr_dest;
+  wire [2:0] l_wr_dest;
   wire [15:0] l_wr_addr;
   wire [8*N-1:0] l_wr_data;
   wire l_stamp_valid;
@@ -538,10 +542,27 @@ module npu #(
       .rd_data(par_data)
   );
 
+  wire res_en;
+  wire [15:0] res_addr;
+  wire [8*N-1:0] res_data;
+
+  npu_buffer #(
+      .W(8 * N),
+      .LOG_D(LOG_RES)
+  ) u_res_buffer (
+      .clk(clk),
+      .wr_en(l_wr_en && l_wr_dest == DEST_RES),
+      .wr_addr(l_wr_addr[LOG_RES-1:0]),
+      .wr_data(l_wr_data),
+      .rd_en(res_en),
+      .rd_addr(res_addr[LOG_RES-1:0]),
+      .rd_data(res_data)
+  );
+
   wire conv_desc_valid;
-  wire [122:0] conv_desc_data;
+  wire [172:0] conv_desc_data;
   wire pool_desc_valid;
-  wire [122:0] pool_desc_data;
+  wire [172:0] pool_desc_data;
   wire desc_ready;
   wire conv_sig_load;
   wire pool_sig_load;
@@ -639,6 +660,9 @@ module npu #(
       .par_en(par_en),
       .par_addr(par_addr),
       .par_data(par_data),
+      .res_en(res_en),
+      .res_addr(res_addr),
+      .res_data(res_data),
       .tab_wr_en(l_wr_en && l_wr_dest == DEST_TAB),
       .tab_wr_addr(l_wr_addr),
       .tab_wr_data(l_wr_data),
@@ -807,7 +831,7 @@ module npu #(
   );
 
   // One write manager: the ID of a response says nothing new. Buffer addresses wrap at the buffer's size.
-  wire unused = &{1'b0, m_axi_bid, act_addr, wgt_addr, par_addr, out_wr_addr, out_rd_addr};
+  wire unused = &{1'b0, m_axi_bid, act_addr, wgt_addr, par_addr, res_addr, out_wr_addr, out_rd_addr};
 
 endmodule
 

@@ -15,6 +15,7 @@ from compiler.ops import (
     concatenation,
     conv,
     depthwise,
+    element,
     elementwise,
     fully_connected,
     mean,
@@ -45,6 +46,9 @@ OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias | list[Layer]]] = {
     "EXPAND_DIMS": reshape.lower,
     "TRANSPOSE": reshape.lower_transpose,
     **dict.fromkeys(elementwise.TABLES, elementwise.lower),
+    "ADD": element.lower,
+    "SUB": element.lower,
+    "MUL": element.lower,
 }
 
 

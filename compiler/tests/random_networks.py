@@ -19,6 +19,7 @@ from models.activation import (
     sigmoid_table,
 )
 from models.conv import conv2d, tflite_padding
+from models.elementwise import Elementwise, element, tflite_element
 from models.fully_connected import fully_connected
 from models.isa import Config
 from models.pool import average_pool, max_pool, mean, mean_multiplier
@@ -62,6 +63,8 @@ class RandomNetwork:
     builder: TfliteBuilder = field(default_factory=TfliteBuilder)
     values: dict[str, Int8] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
+    # (index in the file, scale, zero point) by name.
+    known: dict[str, tuple[int, float, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.scale, self.zero_point = float(np.float32(self.rng.uniform(0.01, 0.1))), self._zero_point()
@@ -72,7 +75,9 @@ class RandomNetwork:
 
     def _tensor(self, name: str, value: Int8) -> int:
         self.values[name] = value
-        return self.builder.add_tensor(name, (1, *value.shape), np.int8, self.scale, self.zero_point)
+        index = self.builder.add_tensor(name, (1, *value.shape), np.int8, self.scale, self.zero_point)
+        self.known[name] = (index, self.scale, self.zero_point)
+        return index
 
     def _push(self, name: str, value: Int8) -> tuple[int, int]:
         """(input, output) tensor indices of the operator that makes `name`."""
@@ -265,6 +270,26 @@ class RandomNetwork:
         value = mean(self.x, x_zp=x_zp, y_zp=self.zero_point, multiplier=multiplier, shift=shift)
         x, y = self._push(f"mean{len(self.values)}", value.reshape(1, 1, -1))
         self.builder.mean(x, y)
+
+    def join(self, op: str, other: str, activation: str = "NONE") -> None:
+        """ADD, SUB or MUL of the last tensor and `other`, an earlier one of the same shape."""
+        x_scale, x_zp = self.scale, self.zero_point
+        o_index, o_scale, o_zp = self.known[other]
+        if op == "mul":
+            self.scale = float(np.float32(x_scale * o_scale * self.rng.uniform(40, 120)))
+        else:
+            self.scale = float(np.float32(max(x_scale, o_scale) * self.rng.uniform(0.8, 2.0)))
+        self.zero_point = self._zero_point()
+        kind = Elementwise[op.upper()]
+        record = tflite_element(
+            kind,
+            (x_scale, o_scale, self.scale),
+            (x_zp, o_zp, self.zero_point),
+            activation_range(activation, self.scale, self.zero_point),
+        )
+        value = element(self.x, self.values[other], kind, record, Rounding.DOUBLE)
+        x, y = self._push(f"{op}{len(self.values)}", value)
+        getattr(self.builder, op)(x, o_index, y, activation=activation)
 
     def table(self, op: str) -> None:
         x_scale, x_zp = self.scale, self.zero_point

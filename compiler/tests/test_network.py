@@ -73,6 +73,18 @@ def test_activation_as_an_operator(config: str, op: str) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("op", ["add", "sub", "mul"])
+def test_two_tensors_into_one(config: str, op: str) -> None:
+    """After a convolution, with its input: the residual block."""
+    rng = generator("join", config, op)
+    for _ in range(4):
+        network = start(rng)
+        network.conv(network.x.shape[2], (3, 3))
+        network.join(op, "x", activation=str(rng.choice(ACTIVATIONS)))
+        assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 def test_mean_over_rows_and_columns(config: str) -> None:
     network = start(generator("mean", config), most=8, channels=60)
     network.mean()

@@ -29,6 +29,8 @@ from models.tests.programs import PROGRAM, SIZE, image, run
 CONFIG = Config(n=4, act_words=64, wgt_words=64, out_words=32, par_words=64, acc_depth=8, max_burst=8)
 WIDE = Config(n=16, act_words=256, wgt_words=256, out_words=256, par_words=64, acc_depth=64, max_burst=16)
 
+RES = np.zeros((CONFIG.res_words, CONFIG.n), np.uint8)
+
 
 def generator(name: str) -> np.random.Generator:
     return np.random.default_rng([SEED, *name.encode()])
@@ -230,7 +232,7 @@ def test_post_applies_record_clamp_and_table_of_its_group() -> None:
         groups=2, out_w=5, tile=5, clear=True, drain=True, par_base=base, zero_point=-3, act_min=-100,
         act_max=90, table_en=True, table_sel=1,
     )  # fmt: skip
-    out = blocks.post_words(command, CONFIG, values, par, table)
+    out = blocks.post_words(command, CONFIG, values, par, table, RES)
     for group in range(2):
         record = [par[(base + 9 * group + i) % 64] for i in range(9)]
         bias = np.concatenate(record[:4]).view("<i4").astype(np.int64)

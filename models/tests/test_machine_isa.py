@@ -123,7 +123,9 @@ REFUSED = [
     *zero(Conv(clear=True, drain=True), "kw kh cb out_w out_h groups tile"),
     *zero(Pool(), "kw kh cb out_w out_h"),
     Conv(clear=True, drain=True, tile=65),
-    Conv(clear=True, drain=True, rounding=1),
+    Conv(clear=True, drain=True, rounding=3),
+    Conv(clear=True, drain=False, elem=1),
+    Load(dest=5),
     Pool(rounding=3),
     Pool(kind=3),
     # Sums that outlive their command fill one bank.

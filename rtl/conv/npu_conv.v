@@ -22,7 +22,7 @@ module npu_conv #(
     input  wire [      8*N-1:0] wgt_data,
     output wire                 desc_valid,
     input  wire                 desc_ready,
-    output wire [        122:0] desc_data,
+    output wire [        172:0] desc_data,
     // The drain side of the accumulators; data one cycle after drain_en.
     output wire [          1:0] bank_full,
     input  wire                 drain_en,

@@ -28,7 +28,7 @@ module npu_conv_seq #(
     // One descriptor for post, when a tile starts that will be drained.
     output wire                 desc_valid,
     input  wire                 desc_ready,
-    output wire [        122:0] desc_data,
+    output wire [        172:0] desc_data,
     // Token for load, when the last word of a command is read.
     output wire                 sig_load_valid,
     input  wire                 sig_load_ready,
@@ -145,6 +145,10 @@ module npu_conv_seq #(
     out_base + group,
     out_pitch,
     par_addr,
+    cmd[416+:16] + group,  // res_base
+    cmd[432+:16],  // res_pitch
+    cmd[448+:16],  // elem_base
+    cmd[464+:2],  // elem
     cmd[288+:29]  // zero_point .. bypass
   };
 

@@ -10,6 +10,7 @@ module npu_csr #(
     parameter integer LOG_WGT = 13,
     parameter integer LOG_OUT = 12,
     parameter integer LOG_PAR = 10,
+    parameter integer LOG_RES = 12,
     parameter integer LOG_DEPTH = 8,
     parameter integer LOG_BURST = 6
 ) (
@@ -82,6 +83,7 @@ module npu_csr #(
   localparam [7:0] CFG_WGT = LOG_WGT[7:0];
   localparam [7:0] CFG_OUT = LOG_OUT[7:0];
   localparam [7:0] CFG_PAR = LOG_PAR[7:0];
+  localparam [7:0] CFG_RES = LOG_RES[7:0];
 
   reg done;
   reg error;
@@ -195,7 +197,7 @@ module npu_csr #(
     case (ar_word)
       A_ID: value = ID;
       A_VERSION: value = VERSION;
-      A_CONFIG: value = {8'd0, CFG_BURST, CFG_DEPTH, CFG_N};
+      A_CONFIG: value = {CFG_RES, CFG_BURST, CFG_DEPTH, CFG_N};
       A_BUFFERS: value = {CFG_PAR, CFG_OUT, CFG_WGT, CFG_ACT};
       A_CTRL: value = 32'd0;
       A_STATUS: value = {29'd0, error, done, busy};

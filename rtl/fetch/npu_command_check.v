@@ -38,7 +38,9 @@ module npu_command_check #(
   wire [15:0] run = cmd[160+:16];
   wire [15:0] count_x = cmd[176+:16];
   wire [15:0] count_y = cmd[192+:16];
-  wire dma_ok = run != 16'd0 && count_x != 16'd0 && count_y != 16'd0;
+  // Buffers 0 to 4.
+  wire dest_ok = !is_load || cmd[80+:3] <= 3'd4;
+  wire dma_ok = dest_ok && run != 16'd0 && count_x != 16'd0 && count_y != 16'd0;
 
   wire [7:0] kw = cmd[128+:8];
   wire [7:0] kh = cmd[136+:8];
@@ -46,14 +48,14 @@ module npu_command_check #(
   wire [15:0] out_w = cmd[160+:16];
   wire [15:0] out_h = cmd[176+:16];
   wire window_ok = kw != 8'd0 && kh != 8'd0 && cb != 16'd0 && out_w != 16'd0 && out_h != 16'd0;
-  wire mode_ok = cmd[312+:2] == ROUND_DOUBLE;
+  wire mode_ok = cmd[312+:2] != 2'd3;
 
   wire [15:0] groups = cmd[192+:16];
   wire [15:0] tile = cmd[208+:16];
   wire drain = cmd[273];
   wire conv_ok = groups != 16'd0 && tile != 16'd0 && tile <= TILE_MAX;
   // A CONV that leaves its sums behind sends nothing through post, so it has no word with store.
-  wire drain_ok = drain || !(waits[2] || signals[2] || cmd[15]);
+  wire drain_ok = drain || !(waits[2] || signals[2] || cmd[15] || cmd[464+:2] != 2'd0);
   // Sums that outlive their command fill one bank only.
   wire clear = cmd[272];
   wire [31:0] pixels = {16'd0, out_w} * {16'd0, out_h};

@@ -7,7 +7,6 @@ localparam [7:0] OP_STORE = 8'd2;
 localparam [7:0] OP_CONV = 8'd3;
 localparam [7:0] OP_POOL = 8'd4;
 localparam [7:0] OP_END = 8'd15;
-localparam [1:0] ROUND_DOUBLE = 2'd0;
 localparam [1:0] POOL_MAX = 2'd0;
 localparam [1:0] POOL_AVERAGE = 2'd1;
 localparam [3:0] CAUSE_NONE = 4'd0;

@@ -40,7 +40,7 @@ module npu_load #(
     input  wire              r_last,
     // One word a cycle into the buffer that wr_dest names; never refused.
     output wire              wr_en,
-    output wire [       1:0] wr_dest,
+    output wire [       2:0] wr_dest,
     output wire [      15:0] wr_addr,
     output wire [   8*N-1:0] wr_data,
     output wire              err_valid,

@@ -19,7 +19,7 @@ module npu_load_fill #(
     output wire           r_ready,
     input  wire [8*N-1:0] r_data,
     output wire           wr_en,
-    output wire [    1:0] wr_dest,
+    output wire [    2:0] wr_dest,
     output wire [   15:0] wr_addr,
     output wire [8*N-1:0] wr_data,
     output wire           sig_compute_valid,
@@ -30,7 +30,7 @@ module npu_load_fill #(
 );
 
   // What of the command the buffer side needs.
-  localparam integer DESC_W = 8 + 8 + 16 * 7 + 16 + 2 + 2;
+  localparam integer DESC_W = 8 + 8 + 16 * 7 + 16 + 3 + 2;
 
   wire q_valid;
   wire q_ready;
@@ -44,7 +44,7 @@ module npu_load_fill #(
   wire [15:0] q_count_x;
   wire [15:0] q_count_y;
   wire [15:0] q_addr;
-  wire [1:0] q_dest;
+  wire [2:0] q_dest;
   wire q_stamp;
   wire q_signal;
   wire [1:0] unused_level;
@@ -66,7 +66,7 @@ module npu_load_fill #(
         cmd_data[160+:16],  // run
         cmd_data[176+:16],  // count_x
         cmd_data[192+:16],  // count_y
-        cmd_data[64+:18],  // dest, address
+        cmd_data[64+:19],  // dest, address
         cmd_data[15],  // stamp
         cmd_data[13]  // signal compute
       }),

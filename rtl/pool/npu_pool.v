@@ -19,7 +19,7 @@ module npu_pool #(
     input  wire [ 8*N-1:0] act_data,
     output wire            desc_valid,
     input  wire            desc_ready,
-    output wire [   122:0] desc_data,
+    output wire [   172:0] desc_data,
     output wire            out_valid,
     input  wire            out_ready,
     output wire [32*N-1:0] out_data,

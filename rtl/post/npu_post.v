@@ -13,7 +13,7 @@ module npu_post #(
     input  wire                 rst_n,
     input  wire                 desc_valid,
     output wire                 desc_ready,
-    input  wire [        122:0] desc_data,
+    input  wire [        172:0] desc_data,
     // Accumulators; data one cycle after drain_en.
     input  wire [          1:0] bank_full,
     output wire                 drain_en,
@@ -28,6 +28,10 @@ module npu_post #(
     output wire                 par_en,
     output wire [         15:0] par_addr,
     input  wire [      8*N-1:0] par_data,
+    // Residual buffer; data one cycle after res_en.
+    output wire                 res_en,
+    output wire [         15:0] res_addr,
+    input  wire [      8*N-1:0] res_data,
     // Table writes, from load.
     input  wire                 tab_wr_en,
     input  wire [         15:0] tab_wr_addr,
@@ -68,10 +72,14 @@ module npu_post #(
   wire d_table_en;
   wire d_table_sel;
   wire d_bypass;
+  wire [15:0] d_res_addr;
+  wire [15:0] d_res_pitch;
+  wire [15:0] d_elem_addr;
+  wire [1:0] d_elem;
   wire [1:0] unused_level;
 
   npu_fifo #(
-      .W(123),
+      .W(173),
       .LOG_D(1)
   ) u_desc (
       .clk(clk),
@@ -93,6 +101,10 @@ module npu_post #(
         d_out_addr,
         d_out_pitch,
         d_par_addr,
+        d_res_addr,
+        d_res_pitch,
+        d_elem_addr,
+        d_elem,
         d_bypass,
         d_table_sel,
         d_table_en,
@@ -111,23 +123,32 @@ module npu_post #(
   localparam [2:0] S_DRAIN = 3'd2;  // a pixel a cycle
   localparam [2:0] S_FLUSH = 3'd3;  // the pipeline runs empty
   localparam [2:0] S_DONE = 3'd4;  // token and stamp
-  localparam [3:0] RECORD = 4'd9;
+  localparam [3:0] RECORD = 4'd9;  // words
+  localparam integer ELEM_WORDS = (19 + N) / N;  // of 20 bytes
+  localparam integer ELEM_W = ELEM_WORDS * 8 * N;
+  localparam [3:0] ELEMENT = ELEM_WORDS[3:0];
 
   reg [2:0] state;
   reg [3:0] par_count;
   reg [31:0] left;
   reg [LOG_DEPTH-1:0] pixel;
-  reg [15:0] next_addr;
+  reg [15:0] next_out;
+  reg [15:0] next_res;
   wire lanes_busy;
 
-  wire par_done = d_bypass || par_count == RECORD;
+  // The records are read one behind the other: word `par_index` of the two together.
+  wire has_elem = d_elem != 2'd0;
+  wire [3:0] par_index = par_count + (d_bypass ? RECORD : 4'd0);
+  wire par_done = par_index == (has_elem ? RECORD + ELEMENT : RECORD);
+  wire in_elem = par_index >= RECORD;
   wire source_ok = d_from_pool ? pool_valid : bank_full[d_bank];
   wire take = state == S_DRAIN && source_ok;
   wire last = left == 32'd1;
   reg par_pending;
+  reg par_elem;
 
   assign par_en = state == S_PARAM && d_valid && !par_done;
-  assign par_addr = d_par_addr + {12'd0, par_count};
+  assign par_addr = in_elem ? d_elem_addr + {12'd0, par_index - RECORD} : d_par_addr + {12'd0, par_index};
   assign wait_store_ready = state == S_WAIT && d_wait;
   assign stat_wait = state == S_WAIT && d_wait && !wait_store_valid;
   assign drain_en = take && !d_from_pool;
@@ -169,29 +190,54 @@ module npu_post #(
     if (state == S_WAIT) begin
       left  <= d_pixels;
       pixel <= 0;
-      if (d_restart) next_addr <= d_out_addr;
     end else if (take) begin
-      left <= left - 32'd1;
+      left  <= left - 32'd1;
       pixel <= pixel + 1'b1;
-      next_addr <= next_addr + d_out_pitch;
     end
   end
 
+  // Words keep their order on the way, so addresses are counted where they are needed.
+  always @(posedge clk) begin
+    if (state == S_WAIT && d_restart) begin
+      next_out <= d_out_addr;
+      next_res <= d_res_addr;
+    end else begin
+      if (out_en) next_out <= next_out + d_out_pitch;
+      if (res_en) next_res <= next_res + d_res_pitch;
+    end
+  end
+
+  assign out_addr = next_out;
+  assign res_addr = next_res;
+
   // ---------------------------------------------------------------- parameter record
 
-  // The record comes in as a shift register, oldest word lowest: bias, multiplier, shift.
-  reg [9*8*N-1:0] record;
+  // Records come in as shift registers, oldest word lowest: bias, multiplier, shift.
+  reg [ 9*8*N-1:0] record;
+  reg [ELEM_W-1:0] elem_record;
 
   always @(posedge clk) begin
-    if (par_pending) record <= {par_data, record[9*8*N-1:8*N]};
+    par_elem <= in_elem;
+    if (par_pending && !par_elem) record <= {par_data, record[9*8*N-1:8*N]};
   end
+
+  generate
+    if (ELEM_WORDS == 1) begin : g_one_word
+      always @(posedge clk) if (par_pending && par_elem) elem_record <= par_data;
+    end else begin : g_words
+      always @(posedge clk) begin
+        if (par_pending && par_elem) elem_record <= {par_data, elem_record[ELEM_W-1:8*N]};
+      end
+    end
+  endgenerate
+
+  wire unused = &{1'b0, elem_record};  // the last word may hold more than the record
 
   // ---------------------------------------------------------------- lanes
 
   reg from_pool;
   reg [32*N-1:0] pool_word;
   reg acc_valid;
-  reg [15:0] acc_addr;
 
   always @(posedge clk) begin
     if (!rst_n) acc_valid <= 1'b0;
@@ -199,16 +245,12 @@ module npu_post #(
   end
 
   always @(posedge clk) begin
-    if (take) begin
-      from_pool <= d_from_pool;
-      acc_addr  <= next_addr;
-    end
+    if (take) from_pool <= d_from_pool;
     if (take && d_from_pool) pool_word <= pool_data;
   end
 
   wire [8*N-1:0] req_data;
   wire req_valid;
-  wire [15:0] req_addr;
   wire req_busy;
 
   npu_requant #(
@@ -216,6 +258,7 @@ module npu_post #(
   ) u_requant (
       .clk(clk),
       .rst_n(rst_n),
+      .cfg_mode(d_mode),
       .cfg_bias(record[32*N-1:0]),
       .cfg_multiplier(record[64*N-1:32*N]),
       .cfg_shift(record[72*N-1:64*N]),
@@ -224,12 +267,44 @@ module npu_post #(
       .cfg_act_min(d_act_min),
       .cfg_act_max(d_act_max),
       .in_valid(acc_valid),
-      .in_addr(acc_addr),
       .in_acc(from_pool ? pool_word : drain_data),
       .out_valid(req_valid),
-      .out_addr(req_addr),
       .out_data(req_data),
       .busy(req_busy)
+  );
+
+  // The word waits a cycle for its partner from the residual buffer.
+  reg x1_valid;
+  reg [8*N-1:0] x1_data;
+  wire elem_valid;
+  wire [8*N-1:0] elem_data;
+  wire elem_busy;
+
+  assign res_en = req_valid && has_elem;
+
+  always @(posedge clk) begin
+    if (!rst_n) x1_valid <= 1'b0;
+    else x1_valid <= res_en;
+  end
+
+  always @(posedge clk) begin
+    if (res_en) x1_data <= req_data;
+  end
+
+  npu_element #(
+      .N(N)
+  ) u_element (
+      .clk(clk),
+      .rst_n(rst_n),
+      .cfg_mode(d_mode),
+      .cfg_op(d_elem),
+      .cfg_record(elem_record[159:0]),
+      .in_valid(x1_valid),
+      .in_data(x1_data),
+      .in_other(res_data),
+      .out_valid(elem_valid),
+      .out_data(elem_data),
+      .busy(elem_busy)
   );
 
   npu_table #(
@@ -242,18 +317,13 @@ module npu_post #(
       .wr_data(tab_wr_data),
       .cfg_enable(d_table_en),
       .cfg_select(d_table_sel),
-      .in_valid(req_valid),
-      .in_addr(req_addr),
-      .in_data(req_data),
+      .in_valid(has_elem ? elem_valid : req_valid),
+      .in_data(has_elem ? elem_data : req_data),
       .out_valid(out_en),
-      .out_addr(out_addr),
       .out_data(out_data)
   );
 
-  assign lanes_busy = acc_valid || req_busy || out_en;
-
-  // The mode field has one legal value until the other rounding contracts arrive; fetch refuses the rest.
-  wire unused = &{1'b0, d_mode};
+  assign lanes_busy = acc_valid || req_busy || x1_valid || elem_busy || out_en;
 
 endmodule
 

@@ -15,10 +15,8 @@ module npu_table #(
     input  wire           cfg_enable,
     input  wire           cfg_select,
     input  wire           in_valid,
-    input  wire [   15:0] in_addr,
     input  wire [8*N-1:0] in_data,
     output reg            out_valid,
-    output reg  [   15:0] out_addr,
     output reg  [8*N-1:0] out_data
 );
 
@@ -34,10 +32,6 @@ module npu_table #(
   always @(posedge clk) begin
     if (!rst_n) out_valid <= 1'b0;
     else out_valid <= in_valid;
-  end
-
-  always @(posedge clk) begin
-    if (in_valid) out_addr <= in_addr;
   end
 
   generate

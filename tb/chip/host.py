@@ -37,6 +37,7 @@ COUNTER_NAMES = (
     "write_bursts",
 )
 
+
 @dataclass(frozen=True)
 class ErrorRecord:
     """The core's error registers; the fields of models.trace.Stop."""

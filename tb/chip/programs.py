@@ -48,7 +48,7 @@ class Image:
 def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> None:
     """One random operator at the end of a network."""
     small = min(network.x.shape[:2])
-    kind = rng.choice(["conv", "conv", "conv", "depthwise", "grouped", "max", "avg", "table", "copy"])
+    kind = rng.choice(["conv", "conv", "conv", "depthwise", "grouped", "max", "avg", "table", "join", "copy"])
     if kind == "conv":
         kernel = (int(rng.integers(1, min(small, 4) + 1)), int(rng.integers(1, min(small, 4) + 1)))
         dilation = (1, 1) if max(kernel) == 1 or small < 7 else (int(rng.integers(1, 3)),) * 2
@@ -72,6 +72,10 @@ def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> No
     elif kind == "copy":
         grow = [grow_pad, grow_concat] + ([grow_cut] if small >= 3 else [])
         grow[rng.integers(len(grow))](network)
+    elif kind == "join":
+        alike = [name for name, value in network.values.items() if value.shape == network.x.shape]
+        activation = str(rng.choice(["NONE", "RELU"]))
+        network.join(str(rng.choice(["add", "sub", "mul"])), str(rng.choice(alike)), activation)
     elif kind == "table":
         network.table(str(rng.choice(["logistic", "relu", "leaky_relu"])))
     else:

@@ -92,7 +92,9 @@ class ProgramScore:
         before = len(self.mismatches)
         known = np.isin(table.id, list(NAMES)) & (table.write == (table.id == ID_STORE))
         for index in np.flatnonzero(~known):
-            self._add(int(table.id[index]), None, int(index), "burst", "none", table.burst(index), table, index)
+            self._add(
+                int(table.id[index]), None, int(index), "burst", "none", table.burst(index), table, index
+            )
         for axi_id, parts in ((ID_FETCH, trace.fetch), (ID_LOAD, trace.load), (ID_STORE, trace.store)):
             rows = np.flatnonzero((table.id == axi_id) & known)
             self._stream(axi_id, expected_columns(parts, table.reads.shape[1]), table, rows, prefix)
@@ -112,7 +114,9 @@ class ProgramScore:
         if axi_id != ID_FETCH:
             moved = self.written if axi_id == ID_STORE else self.read
             for layer in np.unique(want.layer[:count]):
-                moved[int(layer)] += int(table.beats[rows][want.layer[:count] == layer].sum()) * table.reads.shape[1]
+                moved[int(layer)] += (
+                    int(table.beats[rows][want.layer[:count] == layer].sum()) * table.reads.shape[1]
+                )
         words = table.writes if axi_id == ID_STORE else table.reads
         good = np.ones(count, bool)
         columns = (

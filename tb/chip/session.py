@@ -19,9 +19,7 @@ from tb.bench import Bench, params
 from tb.chip.host import ErrorRecord, Host
 from tb.chip.score import ProgramScore, apply_writes
 
-SOURCES = tuple(
-    f"tb/hdl/{name}.v" for name in ("axi_memory", "axi_lite_host", "axi_rules", "chip_bench")
-)
+SOURCES = tuple(f"tb/hdl/{name}.v" for name in ("axi_memory", "axi_lite_host", "axi_rules", "chip_bench"))
 
 # Cycles after which a program is taken for stuck.
 LIMIT = 50_000_000
@@ -116,6 +114,8 @@ def check(outcome: Outcome, session: Session) -> ProgramScore:
     assert not score.mismatches, f"{len(score.mismatches)} mismatches, first:\n{score.mismatches[0]}"
     assert score.bursts, "no burst was compared"
     for name, value in outcome.trace.counters().items():
-        assert outcome.counters.get(name, value) == value, f"counter {name}: {outcome.counters[name]}, not {value}"
+        assert outcome.counters.get(name, value) == value, (
+            f"counter {name}: {outcome.counters[name]}, not {value}"
+        )
     assert np.array_equal(session.shadow, session.memory), "the writes do not add up to the machine's DRAM"
     return score

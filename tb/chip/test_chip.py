@@ -25,6 +25,7 @@ BENCH = bench(
             "WGT_WORDS": 128,
             "OUT_WORDS": 64,
             "PAR_WORDS": 32,
+            "RES_WORDS": 64,
             "ACC_DEPTH": 16,
             "MAX_BURST": 8,
             "OUTSTANDING": 2,

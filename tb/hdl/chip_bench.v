@@ -10,6 +10,7 @@ module chip_bench #(
     parameter integer WGT_WORDS = 8192,
     parameter integer OUT_WORDS = 4096,
     parameter integer PAR_WORDS = 1024,
+    parameter integer RES_WORDS = 4096,
     parameter integer ACC_DEPTH = 256,
     parameter integer MAX_BURST = 64,
     parameter integer OUTSTANDING = 8,
@@ -133,6 +134,7 @@ module chip_bench #(
       .WGT_WORDS(WGT_WORDS),
       .OUT_WORDS(OUT_WORDS),
       .PAR_WORDS(PAR_WORDS),
+      .RES_WORDS(RES_WORDS),
       .ACC_DEPTH(ACC_DEPTH),
       .MAX_BURST(MAX_BURST),
       .OUTSTANDING(OUTSTANDING)

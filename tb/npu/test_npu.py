@@ -26,7 +26,14 @@ from tb.chip.programs import Image, random_image
 from tb.chip.score import ProgramScore, expected_columns, table_of
 from tb.chip.session import fetched
 
-SMALL = {"ACT_WORDS": 256, "WGT_WORDS": 128, "OUT_WORDS": 64, "PAR_WORDS": 32, "ACC_DEPTH": 16}
+SMALL = {
+    "ACT_WORDS": 256,
+    "WGT_WORDS": 128,
+    "OUT_WORDS": 64,
+    "PAR_WORDS": 32,
+    "RES_WORDS": 64,
+    "ACC_DEPTH": 16,
+}
 BENCH = Bench(
     "npu",
     [
@@ -134,7 +141,9 @@ async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
             count = trace.counters()["write_bursts" if write else "read_bursts"]
             index = env.rng.randrange(count)
             resp = env.rng.choice((2, 3))
-            env.memory.faults.append(Fault(write, resp, env.memory.driver._count["w" if write else "r"] + index))
+            env.memory.faults.append(
+                Fault(write, resp, env.memory.driver._count["w" if write else "r"] + index)
+            )
             await env.start(image)
             assert await env.finish() == host.ERROR
             env.memory.faults.clear()

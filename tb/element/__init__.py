@@ -1,0 +1,1 @@
+"""The element-wise stage alone, for its arithmetic."""

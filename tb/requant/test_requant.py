@@ -1,0 +1,147 @@
+"""Arithmetic of npu_requant: every mode, shift and edge, by the million, against models/quantize.py.
+
+Back-pressure, tokens and descriptors are post's bench; here words go in as fast as they can. VALUES in the
+environment sets the sums per mode (1,000,000 on Verilator; docs/operators.md quotes ten million).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from numpy.typing import NDArray
+
+from models.quantize import Rounding, clamp, requantize
+from tb.agents.scoreboard import Mismatch
+from tb.bench import Bench, params, seed, simulator
+
+BENCH = Bench("npu_requant", [{"N": 32}], timeout=1800)
+STAGES = 5
+BATCH = 64  # words between two configurations
+INT32 = (-(2**31), 2**31)
+EDGES = np.array(
+    [0, 1, -1, 2, -2, 2**31 - 1, -(2**31), 2**24, 2**24 + 1, -(2**24) - 1, 2**23, 2**30], np.int64
+)
+
+
+def pack(values: NDArray) -> int:
+    """An array as one wide pin, element 0 lowest."""
+    return int.from_bytes(np.ascontiguousarray(values).tobytes(), "little")
+
+
+class Source:
+    """Configurations and sums of one mode, aimed at the places where rounding can go wrong."""
+
+    def __init__(self, mode: Rounding, n: int) -> None:
+        self.mode, self.n = mode, n
+        self.rng = np.random.default_rng([seed(), int(mode)])
+        self.batch = 0
+
+    def config(self) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+        """(multiplier [n], shift [n]); over 62 batches every lane has every shift."""
+        rng, n = self.rng, self.n
+        shift = ((np.arange(n) + self.batch) % 62 - 31).astype(np.int8)
+        self.batch += 1
+        if self.mode == Rounding.FP32:
+            # Scales from subnormal to huge; most of them where results are neither 0 nor saturated.
+            exponent = np.where(rng.random(n) < 0.9, rng.integers(97, 128, n), rng.integers(0, 255, n))
+            fraction = np.where(rng.random(n) < 0.2, 0, rng.integers(0, 2**23, n))
+            return (exponent << 23 | fraction).astype(np.int32), shift
+        multiplier = rng.integers(2**30, 2**31, n)
+        edge = rng.random(n)
+        multiplier = np.where(edge < 0.1, 2**30, np.where(edge < 0.2, 2**31 - 1, multiplier))
+        multiplier = np.where(edge > 0.97, rng.integers(*INT32, n), np.where(edge > 0.95, 0, multiplier))
+        return multiplier.astype(np.int32), shift
+
+    def sums(self, multiplier: NDArray[np.int32], shift: NDArray[np.int8]) -> NDArray[np.int32]:
+        """int32 [BATCH, n]: near results of a few units and halves, any magnitude, edges."""
+        rng = self.rng
+        shape = (BATCH, self.n)
+        if self.mode == Rounding.FP32:
+            real = multiplier.view(np.float32).astype(np.float64)
+        else:
+            real = multiplier / 2.0**31 * 2.0**shift
+        target = rng.integers(-600, 601, shape) / 2
+        near = np.clip(target / np.where(real == 0, 1, real), -(2.0**31), 2.0**31 - 1)
+        near = np.rint(near).astype(np.int64) + rng.integers(-1, 2, shape)
+        any_size = rng.integers(*INT32, shape) >> rng.integers(0, 32, shape)
+        kind = rng.random(shape)
+        value = np.where(kind < 0.6, near, np.where(kind < 0.9, any_size, rng.choice(EDGES, shape)))
+        return np.clip(value, -(2**31), 2**31 - 1).astype(np.int32)
+
+
+async def run(dut: Any, mode: Rounding, values: int, model: Rounding | None = None) -> int:
+    """Compare `values` sums; returns how many. Raises Mismatch. model: another mode for the model, a twin."""
+    n = params()["N"]
+    cocotb.start_soon(Clock(dut.clk, 10, "ns", impl="gpi").start())
+    edge = RisingEdge(dut.clk)
+    dut.rst_n.value, dut.in_valid.value, dut.cfg_bypass.value = 0, 0, 0
+    await edge
+    dut.rst_n.value = 1
+    dut.cfg_mode.value = int(mode)
+    source, done = Source(mode, n), 0
+    while done < values:
+        rng = source.rng
+        multiplier, shift = source.config()
+        low, high = sorted(rng.integers(-128, 128, 2)) if rng.random() < 0.3 else (-128, 127)
+        zero_point = int(rng.choice([0, -128, 127, int(rng.integers(-128, 128))]))
+        bias = (rng.integers(*INT32, n) >> rng.integers(0, 32, n)).astype(np.int32)
+        sums = source.sums(multiplier, shift)
+        dut.cfg_multiplier.value, dut.cfg_shift.value = pack(multiplier), pack(shift)
+        dut.cfg_bias.value, dut.cfg_zero_point.value = pack(bias), zero_point & 0xFF
+        dut.cfg_act_min.value, dut.cfg_act_max.value = int(low) & 0xFF, int(high) & 0xFF
+        got = []
+        before = (sums.astype(np.int64) - bias).astype(np.int32)
+        for step in range(BATCH + STAGES + 1):
+            dut.in_valid.value = step < BATCH
+            if step < BATCH:
+                dut.in_acc.value = pack(before[step])
+            await edge
+            if dut.out_valid.value:
+                got.append(int(dut.out_data.value).to_bytes(n, "little"))
+        found = np.frombuffer(b"".join(got), np.int8).reshape(-1, n)
+        wanted = clamp(requantize(sums, multiplier, shift, model or mode), zero_point, int(low), int(high))
+        if found.shape != wanted.shape or not np.array_equal(found, wanted):
+            place = np.argwhere(found != wanted)[0] if found.shape == wanted.shape else (0, 0)
+            at, lane = int(place[0]), int(place[1])
+            raise Mismatch(
+                f"{mode.name}: sum {sums[at, lane]} multiplier {multiplier[lane]} shift {shift[lane]} "
+                f"zero point {zero_point} clamp [{low}, {high}]: expected {wanted[at, lane]}, found "
+                f"{found[at, lane] if at < len(found) else 'nothing'} ({len(found)} of {len(wanted)} words)"
+            )
+        done += found.size
+    dut._log.info(f"{mode.name}: {done} sums compared, 0 mismatches")
+    return done
+
+
+def wanted_values() -> int:
+    """Sums per mode; Icarus is slower by two orders of magnitude."""
+    return int(os.environ.get("VALUES", 1_000_000 if simulator() == "verilator" else 20_000))
+
+
+@cocotb.test()
+async def requant_double_matches_model(dut: Any) -> None:
+    """TFLite's two roundings."""
+    assert await run(dut, Rounding.DOUBLE, wanted_values()) >= wanted_values()
+
+
+@cocotb.test()
+async def requant_single_matches_model(dut: Any) -> None:
+    """One rounding."""
+    assert await run(dut, Rounding.SINGLE, wanted_values()) >= wanted_values()
+
+
+@cocotb.test()
+async def requant_fp32_matches_model(dut: Any) -> None:
+    """float32, rounded three times to even."""
+    assert await run(dut, Rounding.FP32, wanted_values()) >= wanted_values()
+
+
+@cocotb.test(expect_error=Mismatch)
+async def requant_score_tells_double_from_single(dut: Any) -> None:
+    """The twin: the modes differ in one sum of a thousand, and that is found."""
+    await run(dut, Rounding.DOUBLE, 100_000, model=Rounding.SINGLE)

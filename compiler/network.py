@@ -10,13 +10,14 @@ scores = compiled.read_tensor(dram, 0, compiled.outputs[0])
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.emit import emit
 from compiler.errors import CompileError, UnsupportedError
+from compiler.fuse import fuse_pads
 from compiler.ir import Graph, Node
 from compiler.layer import Alias, Layer, Layout
 from compiler.memory import Memory, Placement, align
@@ -49,7 +50,8 @@ class LayerInfo:
 @dataclass(frozen=True)
 class Compiled:
     """dram: uint8, the whole image: constants, programs, and one area per image (zeros). programs: (byte
-    address, commands) per image. tensors: every activation by name. inputs, outputs: names."""
+    address, commands) per image. tensors: every activation by name. inputs, outputs: names.
+    fused: tensors that are never made, and the layers that took them in."""
 
     config: Config
     graph: Graph
@@ -61,6 +63,7 @@ class Compiled:
     outputs: tuple[str, ...]
     image_base: int
     image_stride: int
+    fused: dict[str, str] = field(default_factory=dict)
 
     def address(self, image: int, name: str) -> int:
         """Byte address of a tensor of an image."""
@@ -111,7 +114,8 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
     """
     if images < 1:
         raise ValueError(f"images is {images}; at least one is needed")
-    graph = without_shapes(read_tflite(model))
+    fused = fuse_pads(without_shapes(read_tflite(model)))
+    graph = fused.graph
     context = Context(graph, config.n)
     memory = Memory(config)
     for name in graph.inputs:
@@ -138,7 +142,7 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
         infos.append(
             LayerInfo(index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling)
         )
-    return _assemble(graph, config, memory, program, infos, images)
+    return replace(_assemble(graph, config, memory, program, infos, images), fused=fused.pads)
 
 
 def _lowered(graph: Graph, context: Context) -> Iterator[tuple[Node, Layer | Alias]]:

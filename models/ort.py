@@ -44,7 +44,12 @@ def fma(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> Float:
 
 
 def qlinear_add(
-    a: NDArray, b: NDArray, scales: ArrayLike, zero_points: tuple[int, int, int], *, b_first: bool = False
+    a: NDArray,
+    b: NDArray,
+    scales: tuple[Scale, Scale, Scale],
+    zero_points: tuple[int, int, int],
+    *,
+    b_first: bool = False,
 ) -> NDArray:
     """QLinearAdd with AVX2 and FMA. a, b: int8 or uint8, one type, shapes that broadcast; so is the result.
 
@@ -62,7 +67,9 @@ def qlinear_add(
     return _saturate(np.rint(value), a.dtype)
 
 
-def qlinear_mul(a: NDArray, b: NDArray, scales: ArrayLike, zero_points: tuple[int, int, int]) -> NDArray:
+def qlinear_mul(
+    a: NDArray, b: NDArray, scales: tuple[Scale, Scale, Scale], zero_points: tuple[int, int, int]
+) -> NDArray:
     """QLinearMul: no FMA; the zero point is added in float32, before rounding. Arguments: `qlinear_add`."""
     s_a, s_b, s_y = np.asarray(scales, dtype=np.float32)
     z_a, z_b, z_y = zero_points

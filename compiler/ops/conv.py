@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.fuse import BORDER
 from compiler.ir import Node
 from compiler.layer import ConvLayer, Geometry, GroupedLayer, Pair, blocks_of, pack_params, pack_weights
 from compiler.ops.context import Context
@@ -42,6 +43,8 @@ def window_of(node: Node, context: Context, kernel: Pair) -> dict[str, Any]:
     stride = (options["strideH"], options["strideW"])
     dilation = (options["dilationHFactor"], options["dilationWFactor"])
     top, bottom, left, right = tflite_padding(options["padding"], (in_h, in_w), kernel, stride, dilation)
+    if BORDER in options:
+        (top, bottom), (left, right) = options[BORDER]
     span = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
     out_h = (in_h + top + bottom - span[0]) // stride[0] + 1
     out_w = (in_w + left + right - span[1]) // stride[1] + 1

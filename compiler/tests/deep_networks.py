@@ -1,4 +1,4 @@
-"""Random networks as deep as real ones: 10 to 30 operators, odd sizes, branches, depthwise layers."""
+"""Random networks as deep as real ones: 10 to 30 operators, odd sizes, branches, residuals, depthwise layers."""
 
 from __future__ import annotations
 
@@ -123,6 +123,27 @@ def grow_concat(network: RandomNetwork) -> None:
     network.concat([branch() for _ in range(int(rng.integers(1 if keep else 2, 4)))], keep=keep)
 
 
+def _residual(network: RandomNetwork) -> None:
+    """The last tensor and what a block makes of it, added: two convolutions, or MobileNet v2's three."""
+    rng, before, channels = network.rng, next(reversed(network.values)), network.x.shape[2]
+    kernel = (min(3, network.x.shape[0]), min(3, network.x.shape[1]))
+    if rng.integers(2):
+        network.conv(int(rng.integers(1, 33)), kernel, activation="RELU")
+        network.conv(channels, kernel)
+    else:
+        network.conv(min(channels * int(rng.integers(1, 4)), MOST_CHANNELS), (1, 1), activation="RELU6")
+        network.depthwise(kernel, activation="RELU6")
+        network.conv(channels, (1, 1))
+    network.join("add", before, str(rng.choice(["NONE", "RELU"])))
+
+
+def _join(network: RandomNetwork) -> None:
+    """With any earlier tensor of that shape, perhaps itself."""
+    rng = network.rng
+    alike = [name for name, value in network.values.items() if value.shape == network.x.shape]
+    network.join(str(rng.choice(["add", "sub", "mul"])), str(rng.choice(alike)), _activation(rng))
+
+
 def _squeeze(network: RandomNetwork) -> None:
     network.conv(int(network.rng.integers(1, 20)), (1, 1), activation="RELU")
 
@@ -137,5 +158,7 @@ _GROW: dict[str, Callable[[RandomNetwork], None]] = {
     "pad": grow_pad,
     "cut": grow_cut,
     "concat": grow_concat,
+    "residual": _residual,
+    "join": _join,
 }
-_SHARES = (0.2, 0.2, 0.2, 0.08, 0.08, 0.08, 0.05, 0.05, 0.06)
+_SHARES = (0.16, 0.16, 0.16, 0.07, 0.07, 0.08, 0.05, 0.05, 0.06, 0.1, 0.04)

@@ -13,7 +13,7 @@ from compiler.ir import Graph, Node, Origin, Tensor
 from models import ort
 from models.activation import apply_table
 from models.conv import conv2d
-from models.elementwise import Elementwise, element, fp32_element
+from models.elementwise import Elementwise, element, fit_fp32_element, fp32_element
 from models.fully_connected import fully_connected
 from models.pool import max_pool
 from models.quantize import Rounding, clamp, fp32_multiplier, requantize
@@ -110,6 +110,9 @@ def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact
     low, high = node.options["clamp"]
     if not exact or kind == Elementwise.SUB:
         record = fp32_element(kind, scales, zeros, (low, high))
+        if kind != Elementwise.SUB:
+            unsigned = _shift(graph.origins[target.name]) != 0
+            record = fit_fp32_element(kind, scales, record, unsigned=unsigned)
         return element(x1, x2, kind, record, Rounding.FP32)
     shift = _shift(graph.origins[target.name])
     a, b = (x if shift == 0 else x.view(np.uint8) ^ 0x80 for x in (x1, x2))

@@ -26,6 +26,8 @@ def assert_right(network: RandomNetwork, config: Config) -> np.ndarray:
     compiled, trace, dram = run_machine(network, config)
     assert trace.stop is None and trace.in_program_order
     for name, expected in network.values.items():
+        if name in compiled.fused:
+            continue
         got = compiled.read_tensor(dram, 0, name)
         wrong = int(np.count_nonzero(got.reshape(expected.shape) != expected))
         assert wrong == 0, f"{name}: {wrong} of {expected.size} values differ"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,29 @@ def test_fully_connected_on_every_pixel() -> None:
     runtime = Runtime(model, read_tflite(model))
     runtime.run({"x": image})
     assert np.array_equal(compiled.read_tensor(dram, 0, "y"), runtime.tensor("y"))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("op", ["conv", "depthwise"])
+def test_pad_before_a_convolution_costs_no_layer(config: str, op: str) -> None:
+    rng = generator("fused", config, op)
+    network = start(rng, most=9)
+    network.pad(pair(rng, 0, 4), pair(rng, 0, 4))
+    if op == "conv":
+        network.conv(10, (3, 3), stride=(2, 2), padding="VALID")
+    else:
+        network.depthwise((3, 3), stride=(2, 2), padding="VALID")
+    assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+    compiled = compile_network(network.finish(), CONFIGS[config])
+    assert len(compiled.layers) == 1 and compiled.fused == {"pad1": compiled.layers[0].name}
+
+
+def test_pad_that_others_need_stays() -> None:
+    rng = generator("kept")
+    network = start(rng, most=9)
+    network.pad((1, 1), (1, 1))
+    to = (network.scale, network.zero_point)
+    network.concat([[partial(network.conv, 4, (1, 1), padding="VALID", to=to)]], keep=True)
+    assert_right(network, CONFIGS["n16"])
+    compiled = compile_network(network.finish(), CONFIGS["n16"])
+    assert [layer.op for layer in compiled.layers] == ["PAD", "CONV_2D", "CONCATENATION"]

@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from compiler.tflite_build import TfliteBuilder
-from models.elementwise import RECORD_BYTES, Element, Elementwise, element, fp32_element, tflite_element
+from models.elementwise import (
+    RECORD_BYTES,
+    Element,
+    Elementwise,
+    element,
+    fp32_element,
+    pairs_apart,
+    tflite_element,
+)
 from models.quantize import INT32_MIN, Rounding, activation_range
 from models.tests.litert import Verdict, assert_caught, generator, judge, run
 
@@ -156,5 +164,7 @@ def test_what_has_no_record_is_refused() -> None:
         element(x, x, Elementwise.NONE, record, Rounding.DOUBLE)
     with pytest.raises(ValueError, match="expected int8"):
         element(x, x.astype(np.int32), Elementwise.ADD, record, Rounding.DOUBLE)
+    with pytest.raises(ValueError, match="ADD or MUL"):
+        pairs_apart(Elementwise.SUB, (1.0, 1.0, 1.0), record)
     with pytest.raises(ValueError, match="FP32 shift"):
         element(x, x, Elementwise.ADD, replace(record, s_out=63), Rounding.FP32)

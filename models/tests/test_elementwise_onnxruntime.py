@@ -8,7 +8,7 @@ part.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.elementwise import Elementwise, element, fp32_element
+from models.elementwise import Elementwise, element, fit_fp32_element, fp32_element, pairs_apart
 from models.ort import qlinear_add, qlinear_mul
 from models.quantize import Rounding
 from models.tests.litert import Verdict, assert_caught, generator, judge
@@ -57,6 +57,16 @@ class Case:
         return element(
             self.a, self.b, self.kind, record, Rounding.FP32, tie_after_zero_point=tie_after_zero_point
         )
+
+    def fitted(self) -> NDArray[np.int8]:
+        unsigned = self.dtype == UInt8
+        zero_points = tuple(z - 128 * unsigned for z in self.zero_points)
+        record = fp32_element(self.kind, self.scales, zero_points)  # type: ignore[arg-type]
+        ways = {"unsigned": unsigned, "tie_after_zero_point": True}
+        best = fit_fp32_element(self.kind, self.scales, record, **ways)
+        before = pairs_apart(self.kind, self.scales, record, **ways)
+        assert pairs_apart(self.kind, self.scales, best, **ways) < before or best == record
+        return element(self.a, self.b, self.kind, best, Rounding.FP32, tie_after_zero_point=True)
 
     def runtime(self) -> NDArray[np.int8]:
         inputs: list[tuple[str, Any]] = []
@@ -111,6 +121,29 @@ def test_core_form(kind: Elementwise, tie_after: bool, scales: str, few_bits: fl
     name = f"QLinear{kind.name.title()}, core, {scales}{', tie + zp' if tie_after else ''}"
     model = partial(Case.core, tie_after_zero_point=tie_after)
     measure(name, verdicts(name, kind, model, few_bits=few_bits), share)
+
+
+@pytest.mark.parametrize("kind", [Elementwise.ADD, Elementwise.MUL])
+def test_core_form_fitted(kind: Elementwise) -> None:
+    name = f"QLinear{kind.name.title()}, core fitted, random scales, tie + zp"
+    measure(name, verdicts(name, kind, Case.fitted, few_bits=0), 1e-5)
+
+
+@pytest.mark.parametrize("kind", [Elementwise.ADD, Elementwise.MUL])
+def test_all_pairs_of_a_layer_can_be_compared(kind: Elementwise) -> None:
+    """pairs_apart says what a comparison with ONNX Runtime of all pairs says."""
+    rng, exact = generator(f"pairs {kind.name}"), 0
+    x1, x2 = np.meshgrid(*[np.arange(-128, 128).astype(np.int8)] * 2, indexing="ij")
+    for number in range(40):
+        drawn = draw(rng, kind, few_bits=number % 4 == 0)
+        case = replace(drawn, a=x1.reshape(1, 1, 256, 256), b=x2.reshape(1, 1, 256, 256))
+        unsigned = case.dtype == UInt8
+        zero_points = tuple(z - 128 * unsigned for z in case.zero_points)
+        record = fp32_element(kind, case.scales, zero_points)  # type: ignore[arg-type]
+        apart = pairs_apart(kind, case.scales, record, unsigned=unsigned)
+        assert apart == np.count_nonzero(case.core() != case.runtime())
+        exact += apart == 0
+    assert 10 < exact < 40
 
 
 def test_order_of_the_float_additions_is_seen() -> None:

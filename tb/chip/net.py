@@ -122,7 +122,7 @@ def run(
         "outputs": _write_outputs(folder, verdict),
     }
     report.write_summary(folder / "summary.json", summary)
-    _print(summary, parts, verdict, config.n)
+    _print(summary, parts, verdict, config.n, compiled.fused)
     if result.first_mismatch:
         print(f"the first mismatch:\n{result.first_mismatch}")
     passed = result.mismatches == 0 and result.bursts > 0 and verdict.failures == 0
@@ -251,7 +251,7 @@ def _write_outputs(folder: Path, verdict: Verdict) -> dict[str, str]:
     return paths
 
 
-def _print(summary: dict[str, Any], parts: Parts, verdict: Verdict, n: int) -> None:
+def _print(summary: dict[str, Any], parts: Parts, verdict: Verdict, n: int, fused: dict[str, str]) -> None:
     rows = [_host_row(parts, node, verdict) for node in parts.head]
     for layer in summary["layers"]:
         rows.append(
@@ -296,6 +296,10 @@ def _print(summary: dict[str, Any], parts: Parts, verdict: Verdict, n: int) -> N
         print(f"{excused} values from FULLY_CONNECTED on differ: LiteRT requantises it in float (FC=integer)")
     if summary["host_operators"]:
         print(f"on the host: {', '.join(summary['host_operators'])}")
+    if fused:
+        print(
+            f"taken into convolutions: {', '.join(f'{name} into {layer}' for name, layer in fused.items())}"
+        )
     values = sum(judged.values for judged in verdict.tensors.values())
     print(
         f"{summary['bursts']} bursts compared with the model, {summary['mismatches']} mismatches; "

@@ -16,8 +16,10 @@ from models.isa import (
     Compute,
     Config,
     Conv,
+    Dest,
     Load,
     Pool,
+    PoolKind,
     Store,
     Window,
 )
@@ -29,7 +31,8 @@ SPACE = 1 << 32
 
 def wide_config(n: int, max_burst: int = 64, acc_depth: int = 256) -> Config:
     """A core whose buffers are as large as a command can address: engines emit unwrapped addresses."""
-    return Config(n, 65536, 65536, 65536, 65536, acc_depth, max_burst)
+    words = dict.fromkeys(("act_words", "wgt_words", "out_words", "par_words", "res_words"), 65536)
+    return Config(n=n, acc_depth=acc_depth, max_burst=max_burst, **words)
 
 
 class Noise:
@@ -99,7 +102,7 @@ def random_window(
     if kind is Load:
         values |= {f"pad_{side}": rng.choice((0, 0, 1, rng.randint(2, 4))) for side in ("left", "right")}
         values |= {f"pad_{side}": rng.choice((0, 0, 1, 2)) for side in ("top", "bottom")}
-        values |= {"dest": rng.randrange(4), "pad_value": rng.randint(-128, 127)}
+        values |= {"dest": int(rng.choice(list(Dest))), "pad_value": rng.randint(-128, 127)}
     return kind(**values | fixed)
 
 
@@ -126,9 +129,9 @@ def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **f
         if not (values["clear"] and values["drain"]):
             values |= {"groups": 1, "out_h": 1, "out_w": rng.choice((1, values["tile"]))}
         if not values["drain"]:
-            values |= {"wait_store": 0, "signal_store": 0, "stamp": 0}
+            values |= {"wait_store": 0, "signal_store": 0, "stamp": 0, "elem": 0}
     else:
-        values["kind"] = rng.randrange(3)
+        values["kind"] = int(rng.choice(list(PoolKind)))
     return kind(**values | fixed)
 
 

@@ -54,7 +54,7 @@ def lighter(count: int, divisor: int = 10) -> int:
 
 def wide_config(n: int, log_depth: int = 8) -> Config:
     """The model's configuration for a block alone: no buffer wraps below 16 bits."""
-    sizes = dict.fromkeys(("act_words", "wgt_words", "out_words", "par_words"), BUFFER_WORDS)
+    sizes = dict.fromkeys(("act_words", "wgt_words", "out_words", "par_words", "res_words"), BUFFER_WORDS)
     return Config(n=n, acc_depth=1 << log_depth, **sizes)
 
 
@@ -84,6 +84,10 @@ class Desc(NamedTuple):
     table_en: int
     table_sel: int
     bypass: int
+    elem: int
+    elem_addr: int
+    res_pitch: int
+    res_addr: int
     par_addr: int
     out_pitch: int
     out_addr: int
@@ -97,7 +101,7 @@ class Desc(NamedTuple):
     layer: int
 
     def pack(self) -> int:
-        """The 123 bits of desc_data."""
+        """The 173 bits of desc_data."""
         bits, low = 0, 0
         for value, width in zip(self, _DESC_WIDTHS, strict=True):
             bits |= value << low
@@ -114,7 +118,7 @@ class Desc(NamedTuple):
         return cls(*values)
 
 
-_DESC_WIDTHS = (8, 8, 8, 2, 1, 1, 1, 16, 16, 16, 32, 1, 1, 1, 1, 1, 1, 8)
+_DESC_WIDTHS = (8, 8, 8, 2, 1, 1, 1, 2, 16, 16, 16, 16, 16, 16, 32, 1, 1, 1, 1, 1, 1, 8)
 
 
 def descriptors(command: Compute, bank: int = 0) -> list[Desc]:
@@ -136,6 +140,10 @@ def descriptors(command: Compute, bank: int = 0) -> list[Desc]:
                 table_en=int(command.table_en),
                 table_sel=command.table_sel,
                 bypass=int(command.bypass),
+                elem=command.elem,
+                elem_addr=command.elem_base,
+                res_pitch=command.res_pitch,
+                res_addr=(command.res_base + group) % BUFFER_WORDS,
                 par_addr=(command.par_base + PARAM_WORDS * group) % BUFFER_WORDS,
                 out_pitch=command.out_pitch,
                 out_addr=(command.out_base + group) % BUFFER_WORDS,

@@ -184,6 +184,7 @@ async def halt_with_full_token_queue(env_class: type[DmaEnv], dut: Any) -> None:
             queue.credits = None
         await env.reset()
         await running
+        await env.run([random_window(env.kind, env.rng, env.config, 20)])
         await env.drained()
 
 

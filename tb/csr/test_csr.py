@@ -19,8 +19,9 @@ from tb.bench import Bench, params
 from tb.common.watch import value_of
 from tb.csr.registers import SPACE, STAMPS, WRITABLE, Model, page
 
-SMALL = {"LOG_ACT": 10, "LOG_WGT": 11, "LOG_OUT": 9, "LOG_PAR": 8, "LOG_DEPTH": 5, "LOG_BURST": 2}
-CHIP = {"LOG_ACT": 13, "LOG_WGT": 13, "LOG_OUT": 12, "LOG_PAR": 10, "LOG_DEPTH": 8, "LOG_BURST": 6}
+LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_BURST")
+SMALL = dict(zip(LOGS, (10, 11, 9, 8, 7, 5, 2), strict=True))
+CHIP = dict(zip(LOGS, (13, 13, 12, 10, 12, 8, 6), strict=True))
 BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}], timeout=120)
 OFFSETS = {register.name: offset for offset, register in page().items()}
 ERRORS = {"ERR_CAUSE": 4, "ERR_ADDR": 32, "ERR_ID": 4, "ERR_CMD": 16}  # bits
@@ -59,7 +60,7 @@ class CsrEnv(BlockEnv):
         super().__init__(name, parent, dut)
         b = params()
         self.model = Model(
-            b["N"] | b["LOG_DEPTH"] << 8 | b["LOG_BURST"] << 16,
+            b["N"] | b["LOG_DEPTH"] << 8 | b["LOG_BURST"] << 16 | b["LOG_RES"] << 24,
             b["LOG_ACT"] | b["LOG_WGT"] << 8 | b["LOG_OUT"] << 16 | b["LOG_PAR"] << 24,
             CounterPort.value,
         )
@@ -245,6 +246,36 @@ async def csr_loses_no_event_in_the_cycle_of_a_clear(dut: Any, bit: int) -> None
             await env.read(OFFSETS["IRQ_STATUS"])
             await env.write(OFFSETS["IRQ_STATUS"], 3)
         assert seen == {-1, 0, 1}
+
+
+@cocotb.test()
+@cocotb.parametrize(profile=range(3))
+async def csr_takes_requests_before_it_has_answered(dut: Any, profile: int) -> None:
+    """Addresses and data at paces of their own, without waiting for responses: none is lost or swapped."""
+    async with start(CsrEnv, dut) as env:
+        rng = env.rng
+        env.axi.driver.stalls = Stalls(rng, 0.5)  # of B and R
+
+        async def feed(channel: str, items: list[Any]) -> None:
+            for item in items:
+                await env.cycles(rng.choice((0, 0, 0, 1, 5)))
+                await env.axi.driver.pins.channels[channel].send(item)
+
+        names = [rng.choice(("WATCHDOG", "PROG_BASE", "PROG_LEN", "ID")) for _ in range(40)]
+        writes = [(OFFSETS[name], rng.getrandbits(32), rng.randrange(16)) for name in names]
+        for addr, data, strobe in writes:
+            env.accesses.expect(Access(True, addr, data, strobe, env.model.write(addr, data, strobe)))
+        sending = cocotb.start_soon(feed("aw", [write[0] for write in writes]))
+        await feed("w", [write[1:] for write in writes])
+        await sending
+        await env.accesses.drained(dut.clk)
+        env.check_outputs()
+        reads = [rng.choice((*OFFSETS.values(), STAMPS[9], 0x7C)) for _ in range(40)]
+        for addr in reads:
+            data, resp = env.model.read(addr)
+            env.accesses.expect(Access(False, addr, data, 0, resp))
+        await feed("ar", reads)
+        await env.accesses.drained(dut.clk)
 
 
 @cocotb.test()

@@ -39,12 +39,12 @@ from tb.post.stimulus import Parameters, Sums, expected, random_sums
 IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
 PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
-    drain_release pool_valid pool_ready par_en par_addr wait_store_valid wait_store_ready sig_store_valid
+    drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid wait_store_ready sig_store_valid
     sig_store_ready stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
 
 
 class Event(NamedTuple):
-    """Something that post does. kind: par, wait, drain, release, pool; out, signal, stamp."""
+    """Something that post does. kind: par, wait, drain, release, pool; res; out, signal, stamp."""
 
     kind: str
     where: int = 0
@@ -110,6 +110,7 @@ class PostWatch(uvm_component):
         self.n = n
         self.inputs = uvm_analysis_port("inputs", self)
         self.outputs = uvm_analysis_port("outputs", self)
+        self.partners = uvm_analysis_port("partners", self)
         self.accepted: Any = None
         self.pending: Any = None  # results still to come
         self.cycle = 0
@@ -133,8 +134,8 @@ class PostWatch(uvm_component):
             self.cycle += 1
             if peek(dut.rst_n) != 1:
                 if self.in_reset:
-                    active = [peek(p) for p in (dut.out_en, dut.drain_en, dut.par_en, dut.stamp_valid)]
-                    self.check(active == [0] * 4 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
+                    active = [peek(p) for p in (dut.out_en, dut.drain_en, dut.par_en, dut.res_en, dut.stamp_valid)]
+                    self.check(active == [0] * 5 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
                 self.in_reset = True
                 continue
             self.in_reset = False
@@ -156,6 +157,8 @@ class PostWatch(uvm_component):
         dut = self.dut
         if peek(dut.par_en):
             self.inputs.write(Event("par", peek(dut.par_addr)))
+        if peek(dut.res_en):
+            self.partners.write(Event("res", peek(dut.res_addr)))
         ready, valid = peek(dut.wait_store_ready), peek(dut.wait_store_valid)
         self.check(peek(dut.stat_wait) == (ready and not valid), "stat_wait is not: waits for the token")
         if ready and valid:
@@ -198,7 +201,9 @@ class PostEnv(BlockEnv):
         self.outcomes: Counter[str] = Counter()
         self.params = Parameters(rng, n)
         self.table = np.zeros((2 * self.config.table_words, n), dtype=np.uint8)
+        self.residual = np.frombuffer(rng.randbytes(BUFFER_WORDS * n), np.uint8).reshape(-1, n)
         self.next_addr = 0
+        self.next_res = 0
         self.sums_of: Any = self.random_sums
 
         def stalls() -> Stalls:
@@ -206,6 +211,7 @@ class PostEnv(BlockEnv):
 
         self.desc = StreamAgent("desc", self, StreamPins(dut, "desc"), "source", stalls())
         self.par = BufferPort("par", self, dut, self.params.words)
+        self.res = BufferPort("res", self, dut, self.residual)
         self.banks = Banks("banks", self, dut, rng, rng.choice((0, 40)) if stalled else 0)
         self.pool = Feed("pool", self, StreamPins(dut, "pool"), stalls())
         self.wait = Feed("wait", self, StreamPins(dut, "wait_store", ()), stalls(), filler=())
@@ -213,12 +219,14 @@ class PostEnv(BlockEnv):
         self.watch = PostWatch("watch", self, dut, n)
         self.inputs = Scoreboard("inputs", self)
         self.outputs = Scoreboard("outputs", self)
+        self.partners = Scoreboard("partners", self, minimum=0)
 
     def connect_phase(self) -> None:
         self.watch.accepted = self.predict
         self.watch.pending = lambda: self.outputs.pending
         self.watch.inputs.connect(self.inputs.actual)
         self.watch.outputs.connect(self.outputs.actual)
+        self.watch.partners.connect(self.partners.actual)
 
     def start_of_simulation_phase(self) -> None:
         self.dut.tab_wr_en.value = 0
@@ -231,7 +239,11 @@ class PostEnv(BlockEnv):
     def predict(self, desc: Desc) -> None:
         """An accepted descriptor: provide its sums, expect all that it must cause."""
         sums = self.sums_of(desc)
-        words = expected(desc, self.config, sums, self.params.words, self.table)
+        # A tile that goes on where the last one ended meets the next words of the residual buffer, too.
+        start = desc.res_addr if desc.restart else self.next_res
+        self.next_res = (start + desc.pixels * desc.res_pitch) % BUFFER_WORDS if desc.elem else start
+        placed = desc._replace(res_addr=start)
+        words = expected(placed, self.config, sums, self.params.words, self.table, self.residual)
         saturated = {"clamped_high": (desc.act_max, 1), "clamped_low": (desc.act_min, 1)}
         if not desc.table_en:
             for name, (limit, _) in saturated.items():
@@ -240,6 +252,11 @@ class PostEnv(BlockEnv):
         if not desc.bypass:
             for k in range(PARAM_WORDS):
                 self.inputs.expect(Event("par", (desc.par_addr + k) % BUFFER_WORDS))
+        if desc.elem:
+            for k in range(self.params.elem_words):
+                self.inputs.expect(Event("par", (desc.elem_addr + k) % BUFFER_WORDS))
+            for k in range(desc.pixels):
+                self.partners.expect(Event("res", (start + k * desc.res_pitch) % BUFFER_WORDS))
         if desc.wait:
             self.inputs.expect(Event("wait"))
         if desc.from_pool:

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import param_records, post_words
+from models.elementwise import RECORD_BYTES, Element
 from models.isa import PARAM_WORDS, Config, Conv
-from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN
+from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN, Rounding
 from tb.common.compute import BUFFER_WORDS, Desc, Image
 
-RECORDS = BUFFER_WORDS // PARAM_WORDS
+ELEMENTS = 64  # element records, behind the parameter records
+RECORDS = BUFFER_WORDS // PARAM_WORDS - 60
 EXTREMES = np.array([INT32_MIN, INT32_MIN + 1, -1, 0, 1, INT32_MAX - 1, INT32_MAX], dtype=np.int64)
 Sums = NDArray[np.int32]
 
@@ -48,10 +50,31 @@ class Parameters:
         words = np.concatenate([part.reshape(RECORDS, -1, n) for part in raw], axis=1)
         self.words: Image = np.zeros((BUFFER_WORDS, n), dtype=np.uint8)
         self.words[(self.base + np.arange(RECORDS * PARAM_WORDS)) % BUFFER_WORDS] = words.reshape(-1, n)
+        self.elem_words = -(-RECORD_BYTES // n)
+        for k in range(ELEMENTS):
+            raw = random_element(data).encode().ljust(self.elem_words * n, b"\xa5")
+            where = (self.element(k) + np.arange(self.elem_words)) % BUFFER_WORDS
+            self.words[where] = np.frombuffer(raw, np.uint8).reshape(-1, n)
 
     def address(self, record: int) -> int:
         """Word address of a record; records lie across the end of the buffer too."""
         return (self.base + PARAM_WORDS * record) % BUFFER_WORDS
+
+
+    def element(self, record: int) -> int:
+        """Word address of an element record."""
+        return (self.base + PARAM_WORDS * RECORDS + self.elem_words * record) % BUFFER_WORDS
+
+
+def random_element(data: np.random.Generator) -> Element:
+    """An element record that is legal in every mode and for every operation."""
+    zero_points = (int(z) for z in data.integers(-128, 128, 3))
+    low, high = sorted(int(z) for z in data.integers(-128, 128, 2))
+    m1, m2 = (int(m) for m in data.integers(1 << 30, 1 << 31, 2))
+    # Finite as a float32, too.
+    m = int(data.integers(1 << 30, 0x7F800000))
+    s1, s2 = (int(s) for s in data.integers(-3, 2, 2))
+    return Element(*zero_points, low, high, s1, s2, int(data.integers(-24, 1)), m1, m2, m)
 
 
 def as_command(desc: Desc) -> Conv:
@@ -67,12 +90,17 @@ def as_command(desc: Desc) -> Conv:
         table_en=bool(desc.table_en),
         table_sel=desc.table_sel,
         bypass=bool(desc.bypass),
+        rounding=desc.mode,
+        elem=desc.elem,
+        elem_base=desc.elem_addr,
+        res_base=desc.res_addr,
+        res_pitch=desc.res_pitch,
     )
 
 
-def expected(desc: Desc, config: Config, sums: Sums, par: Image, table: Image) -> NDArray[np.int8]:
+def expected(desc: Desc, config: Config, sums: Sums, par: Image, table: Image, res: Image) -> NDArray[np.int8]:
     """Output words of a tile, int8 [pixels, n]."""
-    return post_words(as_command(desc), config, sums[None], par, table)[0]
+    return post_words(as_command(desc), config, sums[None], par, table, res)[0]
 
 
 def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image, outcomes: Counter[str]) -> Sums:
@@ -94,7 +122,8 @@ def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image, outc
     extreme = np.where(multiplier == INT32_MIN, INT32_MIN, data.choice(EXTREMES, shape))
     scaled = np.where(kind == 0, anything, np.where(kind == 1, extreme, border))
     sums = wrap(scaled - bias)
-    _count(wrap(sums + bias), multiplier, left, right, outcomes)
+    if desc.mode == Rounding.DOUBLE:
+        _count(wrap(sums + bias), multiplier, left, right, outcomes)
     return sums
 
 
@@ -120,7 +149,11 @@ def random_desc(rng: random.Random, params: Parameters, pixels: int, **fixed: An
         "zero_point": rng.choice((0, 0x80, 0x7F, rng.getrandbits(8))),
         "act_min": low & 0xFF,
         "act_max": high & 0xFF,
-        "mode": 0,
+        "mode": rng.choice((0, 0, 1)),
+        "elem": rng.choice((0, 0, 0, 1, 2, 3)),
+        "elem_addr": params.element(rng.randrange(ELEMENTS)),
+        "res_pitch": rng.choice((0, 1, rng.getrandbits(16))),
+        "res_addr": rng.getrandbits(16),
         "table_en": rng.getrandbits(1),
         "table_sel": rng.getrandbits(1),
         "bypass": int(rng.random() < 0.2),

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-
 import numpy as np
 
 from compiler.layer import ConvLayer, Geometry, Layer, PoolLayer

@@ -187,7 +187,8 @@ def pairs_apart(
     """Of all 65,536 pairs of values, those that the core in mode FP32 computes otherwise than ONNX Runtime.
 
     0 proves a layer exact, whatever its tensors hold. kind: ADD or MUL. record: from `fp32_element` with
-    these scales. unsigned: the network's tensors are uint8. Raises ValueError for SUB, which ONNX Runtime lacks.
+    these scales. unsigned: the network's tensors are uint8. Raises ValueError for SUB: ONNX Runtime has no
+    quantised one.
     """
     x1, x2, theirs = _runtime_pairs(kind, scales, record, unsigned)
     ours = element(x1, x2, kind, record, Rounding.FP32, tie_after_zero_point=tie_after_zero_point)

@@ -91,7 +91,7 @@ class ProgramScore:
         """
         before = len(self.mismatches)
         known = np.isin(table.id, list(NAMES)) & (table.write == (table.id == ID_STORE))
-        for index in np.flatnonzero(~known):
+        for index in np.flatnonzero(~known).tolist():
             self._add(
                 int(table.id[index]), None, int(index), "burst", "none", table.burst(index), table, index
             )
@@ -180,9 +180,23 @@ def table_of(bursts: Sequence[Burst], n: int) -> BurstTable:
     beats = np.array([burst.beats for burst in bursts], np.int64)
     write = np.array([burst.write for burst in bursts], bool)
     ends = np.where(write, np.cumsum(beats * write), np.cumsum(beats * ~write))
-    columns = (np.array([getattr(burst, name) for burst in bursts]) for name in ("id", "addr"))
-    rest = (np.array([getattr(burst, name) for burst in bursts]) for name in ("resp", "full", "start", "end"))
-    return BurstTable(write, *columns, beats, *rest, ends - beats, words(False), words(True))
+
+    def column(name: str) -> NDArray:
+        return np.array([getattr(burst, name) for burst in bursts])
+
+    return BurstTable(
+        write=write,
+        id=column("id"),
+        addr=column("addr"),
+        beats=beats,
+        resp=column("resp"),
+        full=column("full"),
+        start=column("start"),
+        end=column("end"),
+        position=ends - beats,
+        reads=words(False),
+        writes=words(True),
+    )
 
 
 def apply_writes(memory: NDArray[np.uint8], table: BurstTable) -> None:

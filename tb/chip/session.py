@@ -95,8 +95,8 @@ class Session:
 
 
 def fetched(memory: NDArray[np.uint8], base: int, length: int, config: Config) -> list[CommandBursts]:
-    """Every burst of a program's fetch. The machine predicts no more of them than up to a command that stops the
-    program; the core reads ahead of it."""
+    """Every burst of a program's fetch. The machine predicts them up to a command that stops the program; the
+    core reads ahead of it."""
     bursts = []
     for address, beats in zip(*fetch_bursts(base, length, config), strict=True):
         data = memory[address : address + beats * config.n].reshape(-1, config.n)

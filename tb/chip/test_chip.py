@@ -1,4 +1,4 @@
-"""The whole chip with its Verilog memory: networks, errors, stops and resets, always followed by a good program."""
+"""The whole chip with its Verilog memory: networks, errors, stops, resets, and each time a good program after."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def chip_score_catches_one_wrong_bit_in_memory(dut: Any) -> None:
 
 @cocotb.test()
 async def chip_stops_on_any_failed_burst(dut: Any) -> None:
-    """The n-th read or write fails: its address, ID and command are recorded, and the next program is right."""
+    """The n-th read or write fails: address, ID and command are recorded, the next program is right."""
     chip = await Chip.open(dut)
     for response in (2, 3):
         for kind in ("read", "write"):

@@ -81,7 +81,7 @@ async def run(
 
 async def open_bench(dut: Any) -> int:
     """Clock, reset; returns how many results each operation is to be tested with."""
-    cocotb.start_soon(Clock(dut.clk, 10, "ns", impl="gpi").start())
+    Clock(dut.clk, 10, "ns", impl="gpi").start()
     dut.rst_n.value, dut.in_valid.value = 0, 0
     await RisingEdge(dut.clk)
     dut.rst_n.value = 1

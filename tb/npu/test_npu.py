@@ -1,4 +1,4 @@
-"""The whole core against the memory in Python: answers in any order, an error on any single beat, any stall.
+"""The whole core against the memory in Python: answers in any order, an error on any beat, any stall.
 
 The chip bench (tb/chip) runs the same kind of programs fast; here every channel can be made to misbehave. Both
 compare with the same machine by the same score, so both memories see the same traffic.

@@ -39,8 +39,8 @@ from tb.post.stimulus import Parameters, Sums, expected, random_sums
 IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
 PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
-    drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid wait_store_ready sig_store_valid
-    sig_store_ready stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
+    drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid
+    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
 
 
 class Event(NamedTuple):
@@ -134,7 +134,8 @@ class PostWatch(uvm_component):
             self.cycle += 1
             if peek(dut.rst_n) != 1:
                 if self.in_reset:
-                    active = [peek(p) for p in (dut.out_en, dut.drain_en, dut.par_en, dut.res_en, dut.stamp_valid)]
+                    pins = (dut.out_en, dut.drain_en, dut.par_en, dut.res_en, dut.stamp_valid)
+                    active = [peek(pin) for pin in pins]
                     self.check(active == [0] * 5 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
                 self.in_reset = True
                 continue

@@ -52,14 +52,13 @@ class Parameters:
         self.words[(self.base + np.arange(RECORDS * PARAM_WORDS)) % BUFFER_WORDS] = words.reshape(-1, n)
         self.elem_words = -(-RECORD_BYTES // n)
         for k in range(ELEMENTS):
-            raw = random_element(data).encode().ljust(self.elem_words * n, b"\xa5")
+            record = random_element(data).encode().ljust(self.elem_words * n, b"\xa5")
             where = (self.element(k) + np.arange(self.elem_words)) % BUFFER_WORDS
-            self.words[where] = np.frombuffer(raw, np.uint8).reshape(-1, n)
+            self.words[where] = np.frombuffer(record, np.uint8).reshape(-1, n)
 
     def address(self, record: int) -> int:
         """Word address of a record; records lie across the end of the buffer too."""
         return (self.base + PARAM_WORDS * record) % BUFFER_WORDS
-
 
     def element(self, record: int) -> int:
         """Word address of an element record."""
@@ -68,13 +67,13 @@ class Parameters:
 
 def random_element(data: np.random.Generator) -> Element:
     """An element record that is legal in every mode and for every operation."""
-    zero_points = (int(z) for z in data.integers(-128, 128, 3))
+    zp1, zp2, out_zp = (int(z) for z in data.integers(-128, 128, 3))
     low, high = sorted(int(z) for z in data.integers(-128, 128, 2))
     m1, m2 = (int(m) for m in data.integers(1 << 30, 1 << 31, 2))
     # Finite as a float32, too.
     m = int(data.integers(1 << 30, 0x7F800000))
     s1, s2 = (int(s) for s in data.integers(-3, 2, 2))
-    return Element(*zero_points, low, high, s1, s2, int(data.integers(-24, 1)), m1, m2, m)
+    return Element(zp1, zp2, out_zp, low, high, s1, s2, int(data.integers(-24, 1)), m1, m2, m)
 
 
 def as_command(desc: Desc) -> Conv:
@@ -98,7 +97,9 @@ def as_command(desc: Desc) -> Conv:
     )
 
 
-def expected(desc: Desc, config: Config, sums: Sums, par: Image, table: Image, res: Image) -> NDArray[np.int8]:
+def expected(
+    desc: Desc, config: Config, sums: Sums, par: Image, table: Image, res: Image
+) -> NDArray[np.int8]:
     """Output words of a tile, int8 [pixels, n]."""
     return post_words(as_command(desc), config, sums[None], par, table, res)[0]
 

@@ -66,8 +66,8 @@ class Source:
         else:
             real = multiplier / 2.0**31 * 2.0**shift
         target = rng.integers(-600, 601, shape) / 2
-        near = np.clip(target / np.where(real == 0, 1, real), -(2.0**31), 2.0**31 - 1)
-        near = np.rint(near).astype(np.int64) + rng.integers(-1, 2, shape)
+        whole = np.clip(target / np.where(real == 0, 1, real), -(2.0**31), 2.0**31 - 1)
+        near = np.rint(whole).astype(np.int64) + rng.integers(-1, 2, shape)
         any_size = rng.integers(*INT32, shape) >> rng.integers(0, 32, shape)
         kind = rng.random(shape)
         value = np.where(kind < 0.6, near, np.where(kind < 0.9, any_size, rng.choice(EDGES, shape)))
@@ -77,7 +77,7 @@ class Source:
 async def run(dut: Any, mode: Rounding, values: int, model: Rounding | None = None) -> int:
     """Compare `values` sums; returns how many. Raises Mismatch. model: another mode for the model, a twin."""
     n = params()["N"]
-    cocotb.start_soon(Clock(dut.clk, 10, "ns", impl="gpi").start())
+    Clock(dut.clk, 10, "ns", impl="gpi").start()
     edge = RisingEdge(dut.clk)
     dut.rst_n.value, dut.in_valid.value, dut.cfg_bypass.value = 0, 0, 0
     await edge

@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.layer import Layout, blocks_of
+from compiler.optimise import Fold
 from models.isa import PAGE, Config
 
 
 @dataclass(frozen=True)
 class Placement:
-    """offset: bytes from the start of the image area. shape: the tensor's own; layout: in DRAM."""
+    """offset: bytes from the start of the image area. shape: the tensor's own; layout: in DRAM, which for a
+    folded input is another."""
 
     offset: int
     shape: tuple[int, ...]
     layout: Layout
+    fold: Fold | None = None
 
 
 def align(value: int, to: int) -> int:
@@ -53,9 +56,9 @@ class Memory:
         self.constant_bytes += size
         return address
 
-    def add_tensor(self, name: str, shape: tuple[int, ...], layout: Layout) -> None:
+    def add_tensor(self, name: str, shape: tuple[int, ...], layout: Layout, fold: Fold | None = None) -> None:
         rows, columns, channels = layout
-        self.tensors[name] = Placement(self.area_bytes, shape, layout)
+        self.tensors[name] = Placement(self.area_bytes, shape, layout, fold)
         size = rows * columns * blocks_of(channels, self.config.n) * self.config.n
         self.area_bytes = align(self.area_bytes + size, self._grain())
 

@@ -23,6 +23,7 @@ from compiler.layer import Alias, Layer, Layout
 from compiler.memory import Memory, Placement, align
 from compiler.ops import lower
 from compiler.ops.context import Context, fault_of_activation
+from compiler.optimise import fold_input, fuse_joins, uses
 from compiler.program import Program
 from compiler.shapes import without_shapes
 from compiler.tflite import read_tflite
@@ -83,14 +84,19 @@ class Compiled:
             raise ValueError(
                 f"input {name!r} is int8{list(placement.shape)}, not {tensor.dtype}{list(tensor.shape)}"
             )
-        words = self._view(dram, image, placement)
-        words[...] = self.graph.tensors[name].zero_point
+        words, zero_point = self._view(dram, image, placement), self.graph.tensors[name].zero_point
+        words[...] = zero_point
+        if placement.fold is not None:
+            tensor = placement.fold.apply(tensor.reshape(placement.shape[-3:]), zero_point)
         words[..., : placement.layout[2]] = tensor.reshape(placement.layout)
 
     def read_tensor(self, dram: NDArray[np.uint8], image: int, name: str) -> NDArray[np.int8]:
         """A tensor of an image, int8 of its own shape (NHWC), channel padding removed."""
         placement = self._placement(name)
-        return self._view(dram, image, placement)[..., : placement.layout[2]].reshape(placement.shape).copy()
+        words = self._view(dram, image, placement)[..., : placement.layout[2]]
+        if placement.fold is not None:
+            words = placement.fold.undo(words, placement.shape[-2])
+        return words.reshape(placement.shape).copy()
 
     def _placement(self, name: str) -> Placement:
         if name not in self.tensors:
@@ -107,9 +113,10 @@ class Compiled:
         return flat.view(np.int8).reshape(rows, columns, padded)
 
 
-def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
+def compile_network(model: bytes, config: Config, images: int = 1, optimise: bool = True) -> Compiled:
     """Compile a .tflite network for `images` images that run one after the other, one program each.
 
+    optimise: use compiler/optimise.py; tensors that it makes unnecessary are not in `Compiled.tensors`.
     Raises CompileError (UnsupportedError for a node that cannot be executed); both are one line for the user.
     """
     if images < 1:
@@ -119,20 +126,29 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
     context = Context(graph, config.n)
     memory = Memory(config)
     for name in graph.inputs:
-        _place_input(context, memory, name)
+        _check_input(context, name)
     layers: list[Layer] = []
+    aliases: list[Alias] = []
     for node, lowered in _lowered(graph, context):
-        target = graph.tensors[lowered.target]
-        layout = context.layouts[lowered.target]
+        target, layout = graph.tensors[lowered.target], context.layouts[lowered.target]
         if isinstance(lowered, Alias):
-            memory.add_alias(target.name, lowered.source, target.shape, layout)
+            aliases.append(lowered)
             continue
         if np.prod(target.shape) != np.prod(layout):
             raise UnsupportedError(node.name, node.op, f"output is {list(target.shape)}, expected {layout}")
-        memory.add_tensor(target.name, target.shape, layout)
         layers.append(lowered)
     if not layers:
         raise CompileError("the network computes nothing")
+    kept = {*graph.outputs, *(alias.source for alias in aliases)}
+    joined: dict[str, str] = {}
+    if optimise:
+        layers, joined = fuse_joins(layers, kept)
+    _place_inputs(graph, context, memory, layers, kept, optimise)
+    for layer in layers:
+        memory.add_tensor(layer.target, graph.tensors[layer.target].shape, context.layouts[layer.target])
+    for alias in aliases:
+        shape = graph.tensors[alias.target].shape
+        memory.add_alias(alias.target, alias.source, shape, context.layouts[alias.target])
     program = Program(config, memory.area_bytes // config.n)
     infos = []
     for index, layer in enumerate(layers):
@@ -142,7 +158,7 @@ def compile_network(model: bytes, config: Config, images: int = 1) -> Compiled:
         infos.append(
             LayerInfo(index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling)
         )
-    return replace(_assemble(graph, config, memory, program, infos, images), fused=fused.pads)
+    return replace(_assemble(graph, config, memory, program, infos, images), fused=fused.pads | joined)
 
 
 def _lowered(graph: Graph, context: Context) -> Iterator[tuple[Node, Layer | Alias]]:
@@ -151,7 +167,7 @@ def _lowered(graph: Graph, context: Context) -> Iterator[tuple[Node, Layer | Ali
             yield node, layer
 
 
-def _place_input(context: Context, memory: Memory, name: str) -> None:
+def _check_input(context: Context, name: str) -> None:
     tensor = context.graph.tensors[name]
     fault = fault_of_activation(tensor)
     if fault:
@@ -163,7 +179,21 @@ def _place_input(context: Context, memory: Memory, name: str) -> None:
     sizes = tensor.shape[1:]
     layout: Layout = ((1, 1) + sizes)[-3:]  # type: ignore[assignment]
     context.layouts[name] = layout
-    memory.add_tensor(name, tensor.shape, layout)
+
+
+def _place_inputs(
+    graph: Graph, context: Context, memory: Memory, layers: list[Layer], kept: set[str], optimise: bool
+) -> None:
+    """Give the inputs their places; replace, in `layers`, those that read a folded one."""
+    count = uses(layers)
+    for name in graph.inputs:
+        layout, fold = context.layouts[name], None
+        readers = [at for at, layer in enumerate(layers) if layer.source == name]
+        if optimise and count[name] == len(readers) == 1 and name not in kept:
+            folded = fold_input(layers[readers[0]], layout, context.n)
+            if folded is not None:
+                layers[readers[0]], fold, layout = folded
+        memory.add_tensor(name, graph.tensors[name].shape, layout, fold)
 
 
 def _assemble(

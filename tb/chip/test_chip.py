@@ -1,4 +1,4 @@
-"""The whole chip with its Verilog memory: networks, errors, stops, resets, and each time a good program after."""
+"""The whole chip with its Verilog memory: networks, errors, stops, resets, and a good program after each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The whole core against the memory in Python: answers in any order, an error on any beat, any stall.
 
-The chip bench (tb/chip) runs the same kind of programs fast; here every channel can be made to misbehave. Both
-compare with the same machine by the same score, so both memories see the same traffic.
+The chip bench (tb/chip) runs the same kind of programs fast; here every channel can be made to misbehave.
+Both compare with the same machine by the same score, so both memories see the same traffic.
 """
 
 from __future__ import annotations

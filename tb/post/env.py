@@ -40,7 +40,8 @@ IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
 PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
     drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid
-    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_layer out_en out_addr out_data idle stat_wait"""
+    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_layer out_en out_addr
+    out_data idle stat_wait"""
 
 
 class Event(NamedTuple):

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 class CompileError(Exception):
     """A model that cannot be compiled; str() is one line for the user."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
 
 class UnsupportedError(CompileError):
     """A node that the core or the compiler has no way to execute.

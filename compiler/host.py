@@ -18,6 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from compiler.errors import CompileError
 from compiler.ir import Graph, Node
+from compiler.ops.context import fault_of_activation
 from compiler.tflite import read_tflite
 
 LAST_OPERATORS = ("ARG_MAX", "DEQUANTIZE", "SOFTMAX")
@@ -73,7 +74,9 @@ def _head(graph: Graph) -> list[int]:
     return [
         number
         for number, node in enumerate(graph.nodes)
-        if node.op == "QUANTIZE" and node.inputs[0] in floats and graph.tensors[node.name].dtype == np.int8
+        if node.op == "QUANTIZE"
+        and node.inputs[0] in floats
+        and not fault_of_activation(graph.tensors[node.name])
     ]
 
 

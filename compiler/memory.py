@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.errors import CompileError
 from compiler.layer import Layout, blocks_of
 from compiler.optimise import Fold
 from models.isa import PAGE, Config
+
+DRAM_MAX = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Memory:
         return address
 
     def add_tensor(self, name: str, shape: tuple[int, ...], layout: Layout, fold: Fold | None = None) -> None:
+        if self.area_bytes > DRAM_MAX:
+            raise CompileError(f"the tensors up to {name!r} take more than {DRAM_MAX >> 30} GiB of DRAM")
         rows, columns, channels = layout
         self.tensors[name] = Placement(self.area_bytes, shape, layout, fold)
         size = rows * columns * blocks_of(channels, self.config.n) * self.config.n

@@ -20,7 +20,7 @@ from compiler.errors import CompileError, UnsupportedError
 from compiler.fuse import fuse_pads
 from compiler.ir import Graph, Node
 from compiler.layer import Alias, Layer, Layout
-from compiler.memory import Memory, Placement, align
+from compiler.memory import DRAM_MAX, Memory, Placement, align
 from compiler.ops import lower
 from compiler.ops.context import Context, fault_of_activation
 from compiler.optimise import fold_input, fuse_joins, uses
@@ -29,8 +29,6 @@ from compiler.shapes import without_shapes
 from compiler.tflite import read_tflite
 from compiler.tile import Tiling
 from models.isa import COMMAND_BYTES, PAGE, Config
-
-DRAM_MAX = 1 << 31
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from compiler.errors import CompileError
 from compiler.ir import Graph, Node, Tensor
+
+# More than any network has in one tensor: a damaged file.
+VALUES_MAX = 1 << 28
 
 
 def _names(cls: type) -> dict[int, str]:
@@ -55,6 +59,8 @@ def _graph(parsed: Any) -> Graph:
     for operator in graph.operators:
         code = parsed.operatorCodes[operator.opcodeIndex]
         value = max(code.builtinCode, code.deprecatedBuiltinCode)
+        if not len(operator.inputs) or not len(operator.outputs):
+            raise CompileError("an operator of the .tflite file has no inputs or no outputs")
         nodes.append(
             Node(
                 op=_OPERATORS.get(value, f"OPERATOR_{value}"),
@@ -81,6 +87,8 @@ def _tensor(name: str, tensor: Any, buffers: list[Any]) -> Tensor:
         raise CompileError(f"tensor {name!r} has type {tensor.type}, which no operator here takes")
     dtype = _DTYPES[tensor.type]
     shape = tuple(int(size) for size in ([] if tensor.shape is None else tensor.shape))
+    if any(size < 0 for size in shape) or prod(shape) > VALUES_MAX:
+        raise CompileError(f"tensor {name!r} has the shape {list(shape)}")
     quantization = tensor.quantization
     scales = zero_points = None
     axis = 0
@@ -96,6 +104,8 @@ def _tensor(name: str, tensor: Any, buffers: list[Any]) -> Tensor:
         data = raw.view(dtype).reshape(shape)
     scale_array = np.array([] if scales is None else scales, dtype=np.float32)
     zeros = np.array(np.zeros(len(scale_array)) if zero_points is None else zero_points, dtype=np.int64)
+    if zeros.size != scale_array.size:
+        raise CompileError(f"tensor {name!r} has {scale_array.size} scales and {zeros.size} zero points")
     if dtype != np.uint8 or not len(scale_array):
         return Tensor(name, shape, dtype, scale_array, zeros, axis, data)
     # The same values as int8: 128 less, and so is the zero point (docs/numerics.md).

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from compiler.errors import UnsupportedError
 from compiler.ir import Node
 from compiler.layer import Alias, Layer
@@ -56,5 +58,13 @@ def lower(node: Node, context: Context) -> list[Layer | Alias]:
     """The layers that execute a node, one per output. Raises UnsupportedError, naming what there is."""
     if node.op not in OPERATORS:
         raise UnsupportedError(node.name, node.op, "this operator is not supported", OPERATORS)
-    lowered = OPERATORS[node.op](node, context)
+    for name in node.inputs:
+        tensor = None if name is None else context.graph.tensors[name]
+        if tensor and tensor.data is None and tensor.dtype == np.int8 and tensor.name not in context.layouts:
+            raise UnsupportedError(node.name, node.op, f"nothing computes its input {tensor.name!r}")
+    try:
+        lowered = OPERATORS[node.op](node, context)
+    except (IndexError, KeyError) as error:
+        # Every operator takes inputs by number and options by name.
+        raise UnsupportedError(node.name, node.op, f"the file lacks an input or option ({error})") from error
     return [*lowered] if isinstance(lowered, list) else [lowered]

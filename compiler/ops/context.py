@@ -44,6 +44,8 @@ class Context:
         fault = fault_of_activation(tensor)
         if tensor.data is not None:
             fault = "is a constant; a computed tensor is needed"
+        elif not tensor.shape:
+            fault = "is a scalar"
         if fault:
             raise self.fail(node, f"tensor {tensor.name!r} {fault}")
         return tensor
@@ -75,6 +77,8 @@ class Context:
             raise self.fail(
                 node, f"weights {tensor.name!r} have a zero point other than 0 (128 in a uint8 model)"
             )
+        if not np.all(np.isfinite(tensor.scales) & (tensor.scales > 0)):
+            raise self.fail(node, f"weights {tensor.name!r} have a scale that is not positive and finite")
         if len(tensor.scales) not in (1, data.shape[channel_axis]):
             raise self.fail(node, f"weights {tensor.name!r} have {len(tensor.scales)} scales")
         if len(tensor.scales) > 1 and tensor.axis != channel_axis:
@@ -102,6 +106,11 @@ class Context:
             )
         except ValueError as error:
             raise self.fail(node, str(error)) from error
+
+    def check_window(self, node: Node, stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> None:
+        """Steps that lead somewhere."""
+        if min(*stride, *dilation) < 1:
+            raise self.fail(node, f"stride {list(stride)} and dilation {list(dilation)} must be at least 1")
 
     def check_kernel(self, node: Node, kernel: tuple[int, int]) -> None:
         if max(kernel) > MAX_KERNEL:

@@ -42,6 +42,7 @@ def window_of(node: Node, context: Context, kernel: Pair) -> dict[str, Any]:
     options = node.options
     stride = (options["strideH"], options["strideW"])
     dilation = (options["dilationHFactor"], options["dilationWFactor"])
+    context.check_window(node, stride, dilation)
     top, bottom, left, right = tflite_padding(options["padding"], (in_h, in_w), kernel, stride, dilation)
     if BORDER in options:
         (top, bottom), (left, right) = options[BORDER]

@@ -14,7 +14,7 @@ def lower(node: Node, context: Context) -> ConvLayer:
     source = context.activation(node, node.inputs[0])
     weights, scales = context.weights(node, node.inputs[1])
     rows, columns, channels = context.layouts[source.name]
-    target = context.graph.tensors[node.outputs[0]]
+    target = context.activation(node, node.outputs[0])
     if weights.ndim == 2 and weights.shape[1] == channels and rows * columns > 1:
         # Every pixel by itself, its channels last: [1, pixels, channels].
         if target.shape[-1] != weights.shape[0] or source.shape[-1] != channels:

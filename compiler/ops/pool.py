@@ -41,6 +41,7 @@ def _lower(node: Node, context: Context, kind: PoolKind) -> PoolLayer:
     kernel = (options["filterHeight"], options["filterWidth"])
     stride = (options["strideH"], options["strideW"])
     context.check_kernel(node, kernel)
+    context.check_window(node, stride, kernel)
     top, bottom, left, right = tflite_padding(options["padding"], (in_h, in_w), kernel, stride)
     out_h = (in_h + top + bottom - kernel[0]) // stride[0] + 1
     out_w = (in_w + left + right - kernel[1]) // stride[1] + 1

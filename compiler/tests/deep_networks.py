@@ -1,4 +1,4 @@
-"""Random networks as deep as real ones: 10 to 30 operators, odd sizes, branches, residuals, depthwise layers."""
+"""Random networks as deep as real ones: 10 to 30 operators, odd sizes, branches, depthwise layers."""
 
 from __future__ import annotations
 

@@ -41,13 +41,13 @@ def random_inputs(graph: Graph, seed: int, images: int = 1) -> list[dict[str, ND
 
 
 def _noise(rng: np.random.Generator, graph: Graph, tensor: Tensor) -> NDArray:
-    whole = rng.integers(-128, 128, _shape(tensor))
+    whole = rng.integers(-128, 128, _shape(tensor), dtype=np.int8)
     if tensor.dtype == np.int8:
-        return whole.astype(np.int8)
+        return whole
     for node in graph.nodes:
-        if node.inputs[0] == tensor.name and node.op == "QUANTIZE":
-            to = graph.tensors[node.name]
-            return ((whole - to.zero_point) * to.scale).astype(np.float32)
+        to = graph.tensors[node.name]
+        if node.inputs[0] == tensor.name and node.op == "QUANTIZE" and len(to.scales) == 1:
+            return ((whole.astype(np.float64) - to.zero_point) * to.scale).astype(np.float32)
     return rng.normal(size=_shape(tensor)).astype(np.float32)
 
 

@@ -27,7 +27,7 @@ from models.quantize import activation_range, clamp, effective_scale, requantize
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
 from tb.chip import job, report
 from tb.chip.inputs import random_inputs, read_inputs
-from tb.chip.runtime import FC_FORMS, NAME, Runtime
+from tb.chip.runtime import FC_FORMS, NAME, Runtime, check
 
 CONTRACTS = ("tflite",)
 # Small networks share one build of the bench: 16 MiB.
@@ -83,9 +83,10 @@ def run(
     raw = read_model(model)
     parts = split(raw)
     inputs = read_inputs(source, parts.graph) if source else random_inputs(parts.graph, seed)
-    judge = Runtime(raw, parts.graph, fc)
     config = Config()
     compiled = compile_network(parts.core, config, len(inputs))
+    check(raw)
+    judge = Runtime(raw, parts.graph, fc)
     repeat = shell(
         [
             "make",

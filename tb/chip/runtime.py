@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from compiler.host import with_integer_fully_connected
 from compiler.ir import Graph
-from scripts.tools import UserError
+from scripts.tools import ROOT, UserError
 
 NAME = "LiteRT BUILTIN_REF"
 FC_FORMS = {
@@ -62,5 +65,28 @@ class Runtime:
         return (value.view(np.uint8) ^ 0x80).view(to) if name in self.unsigned else value
 
 
+def check(model: bytes) -> None:
+    """Raises UserError for a damaged model that would end the process that LiteRT runs in."""
+    command = [sys.executable, "-m", "tb.chip.runtime"]
+    done = subprocess.run(command, input=model, capture_output=True, cwd=ROOT)
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise UserError(f"LiteRT dies of the model ({name}): the file is damaged")
+
+
+def _allocate() -> None:
+    """Load the model on stdin. What LiteRT says of it is not said here: only whether it lives."""
+    try:
+        model = sys.stdin.buffer.read()
+        resolver = OpResolverType.BUILTIN_REF
+        Interpreter(model_content=model, experimental_op_resolver_type=resolver).allocate_tensors()
+    except (RuntimeError, ValueError):
+        pass
+
+
 def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    _allocate()

@@ -16,6 +16,7 @@ from compiler.ir import Graph
 from scripts.tools import ROOT, UserError
 
 NAME = "LiteRT BUILTIN_REF"
+PROBE = [sys.executable, "-m", "tb.chip.runtime"]
 FC_FORMS = {
     "integer": "integers, like a convolution (TFLite Micro, CMSIS-NN; judged by LiteRT's CONV_2D)",
     "litert": "LiteRT 2.3.0's own float requantisation",
@@ -67,8 +68,7 @@ class Runtime:
 
 def check(model: bytes) -> None:
     """Raises UserError for a damaged model that would end the process that LiteRT runs in."""
-    command = [sys.executable, "-m", "tb.chip.runtime"]
-    done = subprocess.run(command, input=model, capture_output=True, cwd=ROOT)
+    done = subprocess.run(PROBE, input=model, capture_output=True, cwd=ROOT)
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise UserError(f"LiteRT dies of the model ({name}): the file is damaged")

@@ -1,6 +1,6 @@
 """Random deep networks through LiteRT, the operator models and the RTL: one simulation, many networks.
 
-    python -m tb.chip.soak --count 50 --seed 7 [--sim verilator] [--config n16]
+    python -m tb.chip.soak --count 50 --seed 7 [--sim verilator] [--config n16] [--spoil]
 
 Network i of a seed is always the same one: --first i --count 1 repeats it.
 """
@@ -51,16 +51,31 @@ class Tried:
 
 
 def run(
-    count: int, seed: int, first: int = 0, sim: str = "verilator", config: str = "n16", verbose: bool = False
+    count: int,
+    seed: int,
+    first: int = 0,
+    sim: str = "verilator",
+    config: str = "n16",
+    spoil: bool = False,
+    verbose: bool = False,
 ) -> bool:
-    """Run networks [first, first + count) of a seed, write build/net/soak.json. True if nothing differs."""
+    """Run networks [first, first + count) of a seed, write build/net/soak.json. True if nothing differs.
+
+    spoil: the twin. The chip is given another input and the machine a wrong bit; True if each is found out.
+    """
     parameters = {key.upper(): value for key, value in asdict(CONFIGS[config]).items()}
     parameters |= {"OUTSTANDING": 8, "MEM_WORDS": MEM_WORDS}
     build = Build("net", bench([parameters], fast=True, timeout=TIMEOUT), parameters, sim)
     print(f"seed={seed}  repeat: {_command(seed, first, count, sim, config)}", flush=True)
     with hdl.alone(build):
         hdl.make(build, jobs=2, verbose=verbose)
-        tried, failure = _simulate(build, seed, first, count, verbose)
+        tried, failure = _simulate(build, seed, first, count, spoil, verbose)
+    if spoil:
+        found = sum(bool(o.burst_mismatches and o.model_mismatches and o.runtime_mismatches) for o in tried)
+        print(
+            f"{found} of {count} spoilt networks found out, by bursts, by the models and by LiteRT {failure}"
+        )
+        return found == count
     for one in tried:
         if one.mismatches or not one.values or not one.bursts:
             print(f"FAILED  network {one.index}: {one.first or 'nothing was compared'}")
@@ -98,13 +113,15 @@ def _command(seed: int, first: int, count: int, sim: str, config: str) -> str:
     return f".venv/bin/python -m tb.chip.soak {options}"
 
 
-def _simulate(build: Build, seed: int, first: int, count: int, verbose: bool) -> tuple[list[Tried], str]:
+def _simulate(
+    build: Build, seed: int, first: int, count: int, spoil: bool, verbose: bool
+) -> tuple[list[Tried], str]:
     """Networks that came to their end, and why the next one did not."""
     folder = build.folder / "run"
     folder.mkdir(exist_ok=True)
     log = folder / "soak.jsonl"
     log.write_text("")
-    env = {"SOAK_FIRST": str(first), "SOAK_COUNT": str(count)}
+    env = {"SOAK_FIRST": str(first), "SOAK_COUNT": str(count), "SOAK_SPOIL": str(int(spoil))}
     verdicts = []
 
     def simulate() -> None:
@@ -136,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
     parser.add_argument("--config", default="n16", choices=CONFIGS)
+    parser.add_argument("--spoil", action="store_true", help="break every network: all must be found out")
     parser.add_argument("--verbose", action="store_true")
     options = vars(parser.parse_args(arguments))
     if options["count"] < 1 or options["first"] < 0 or not 1 <= options["seed"] < 2**31:

@@ -41,8 +41,12 @@ async def _try(session: Session, rng: np.random.Generator, index: int) -> Tried:
     # What nobody writes is noise, so that a read of it shows.
     area = dram[compiled.image_base :]
     area[:] = rng.integers(0, 256, area.size)
-    compiled.write_input(dram, 0, network.values["x"])
+    spoil = os.environ["SOAK_SPOIL"] == "1"
+    x = network.values["x"]
+    compiled.write_input(dram, 0, ~x if spoil else x)
     await session.load(dram)
+    # The first byte is a parameter or weight that a LOAD reads.
+    session.memory[0] ^= spoil
     outcome = await session.run(*compiled.programs[0])
     assert outcome.error is None, f"network {index}: the core stopped with {outcome.error}"
     score = ProgramScore([layer.name for layer in compiled.layers])

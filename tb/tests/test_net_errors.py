@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from compiler.tests.random_networks import RandomNetwork
 from compiler.tflite_build import TfliteBuilder
-from tb.chip import net
+from tb.chip import net, runtime
 from tb.chip.png import SIGNATURE
 
 SHAPE = (6, 5, 3)
@@ -202,3 +203,38 @@ def test_png_of_another_size(capsys: pytest.CaptureFixture[str], model: Path, tm
 def test_npz_must_name_every_input(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", other=np.zeros(SHAPE, np.int8))
     assert "it has the arrays other; the network's inputs are x" in refused(capsys, model, tmp_path / "x.npz")
+
+
+class Reached(Exception):
+    """The damage was harmless: the network came as far as LiteRT."""
+
+
+def test_no_damage_ends_in_a_traceback(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changed bytes, most of them among the offsets and options at the end of the file."""
+
+    def reached(*_: object) -> None:
+        raise Reached
+
+    monkeypatch.setattr(net, "check", reached)
+    rng = np.random.default_rng(7)
+    raw = model.read_bytes()
+    ends = []
+    for _ in range(200):
+        damaged = bytearray(raw)
+        for _ in range(int(rng.integers(1, 4))):
+            at = int(rng.integers(len(raw)))
+            damaged[at] = int(rng.choice([0, 255, damaged[at] ^ 1 << int(rng.integers(8))]))
+        model.write_bytes(damaged)
+        try:
+            ends.append(net.main(["--model", str(model), "--seed", "1"]))
+        except Reached:
+            ends.append(0)
+    assert set(ends) == {0, 2} and ends.count(2) > 40, ends
+
+
+def test_model_that_litert_dies_of(
+    capsys: pytest.CaptureFixture[str], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteRT checks little: some damaged files end its process. It looks at every model in one of its own."""
+    monkeypatch.setattr(runtime, "PROBE", [sys.executable, "-c", "import os; os.abort()"])
+    assert "LiteRT dies of the model (SIGABRT)" in refused(capsys, model)

@@ -148,18 +148,19 @@ class Program:
         source, index = self._dram(command), len(self._order.ends[LOADED])
         clock = self._order.load_start
         tokens: list[Clock] = []
+        stored = 0  # stores that must have ended
         if source is not None:
             stored = self._area.last(self._area.written, *source)
-            clock = self._after(number, STORED, stored, clock, tokens)
             self._area.note(self._area.read, *source, index)
         used = target.last(target.read, command.buffer, count)
-        if command.dest in (Dest.ACT, Dest.WGT):
-            self._after(number, READ, used, clock, tokens)
-        else:
+        if used and command.dest not in (Dest.ACT, Dest.WGT):
             # Compute's token to load does not say that post is done with what it reads: a STORE of the
             # outputs does.
-            stores = bisect_left(self._order.ends[STORED], used, key=lambda end: end[WRITTEN])
-            self._after(number, STORED, stores + 1 if used else 0, clock, tokens)
+            before = bisect_left(self._order.ends[STORED], used, key=lambda end: end[WRITTEN])
+            stored = max(stored, before + 1)
+        clock = self._after(number, STORED, stored, clock, tokens)
+        if command.dest in (Dest.ACT, Dest.WGT):
+            self._after(number, READ, used, clock, tokens)
         target.note(target.written, command.buffer, count, index)
         self._numbers[LOADED].append(number)
         self._order.load(tokens)

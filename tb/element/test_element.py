@@ -83,6 +83,8 @@ async def open_bench(dut: Any) -> int:
     """Clock, reset; returns how many results each operation is to be tested with."""
     Clock(dut.clk, 10, "ns", impl="gpi").start()
     dut.rst_n.value, dut.in_valid.value = 0, 0
+    # The second edge shows what the first has reset.
+    await RisingEdge(dut.clk)
     await RisingEdge(dut.clk)
     dut.rst_n.value = 1
     return int(os.environ.get("VALUES", 300_000 if simulator() == "verilator" else 10_000))

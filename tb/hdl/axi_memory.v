@@ -88,6 +88,8 @@ module axi_memory #(
   localparam [ADDR_W:0] MEM_BYTES = {{ADDR_W{1'b0}}, 1'b1} << (LOG_WORDS + LOG_BYTES);
 
   reg [DATA_W-1:0] mem[0:MEM_WORDS-1];
+  // Before the first reset the pins may be anything, and a simulator that draws them may even make an edge.
+  reg awake;
 
   // ---------------------------------------------------------------- plusargs, image, files
 
@@ -252,7 +254,7 @@ module axi_memory #(
   assign s_axi_arready = ar_held != FULL && !stall_ar;
 
   always @(posedge clk) begin
-    if (!rst_n) begin
+    if (!rst_n || !awake) begin
       ar_put <= 0;
       ar_get <= 0;
       ar_held <= 0;
@@ -321,7 +323,7 @@ module axi_memory #(
   assign s_axi_wready  = w_held != 0 && !stall_w;
 
   always @(posedge clk) begin
-    if (!rst_n) begin
+    if (!rst_n || !awake) begin
       aw_put <= 0;
       aw_data <= 0;
       aw_get <= 0;
@@ -382,9 +384,6 @@ module axi_memory #(
   reg [6:0] write_fill;
   reg [31:0] read_total;  // words
   reg [63:0] address;
-
-  // Pins are random at first on Verilator, so that its first rising edge may come before the bench drives any.
-  reg awake;
 
   initial begin
     awake = 1'b0;

@@ -80,6 +80,8 @@ async def run(dut: Any, mode: Rounding, values: int, model: Rounding | None = No
     Clock(dut.clk, 10, "ns", impl="gpi").start()
     edge = RisingEdge(dut.clk)
     dut.rst_n.value, dut.in_valid.value, dut.cfg_bypass.value = 0, 0, 0
+    # The second edge shows what the first has reset.
+    await edge
     await edge
     dut.rst_n.value = 1
     dut.cfg_mode.value = int(mode)

@@ -84,13 +84,13 @@ def element(
     record: Element,
     mode: Rounding,
     *,
-    tie_after_zero_point: bool = False,
+    tie_after_zero_point: bool = True,
 ) -> NDArray[np.int8]:
     """What the core makes of x1 and x2, int8, of shapes that broadcast. Returns int8.
 
     tie_after_zero_point: in mode FP32 a tie goes to the value that is even with the output's zero point
-    added, as in ONNX Runtime's element-wise operators; else to the one that is even before, as in a
-    convolution.
+    added, as in ONNX Runtime's element-wise operators and in the core; else to the one that is even before,
+    as in a convolution.
 
     Broadcasting is for a constant or a vector per channel; the core reads such an operand from the residual
     buffer like any other. A sum of scaled values wraps in int32 as the core's does. Raises ValueError for
@@ -182,7 +182,7 @@ def pairs_apart(
     record: Element,
     *,
     unsigned: bool = False,
-    tie_after_zero_point: bool = False,
+    tie_after_zero_point: bool = True,
 ) -> int:
     """Of all 65,536 pairs of values, those that the core in mode FP32 computes otherwise than ONNX Runtime.
 
@@ -201,7 +201,7 @@ def fit_fp32_element(
     record: Element,
     *,
     unsigned: bool = False,
-    tie_after_zero_point: bool = False,
+    tie_after_zero_point: bool = True,
 ) -> Element:
     """The record with its multipliers moved a little, so that as many pairs as can be equal ONNX Runtime.
 

@@ -1,9 +1,9 @@
 // npu_element.v : two int8 words in, their sum, difference or product out, one word a cycle
 //
 // models/elementwise.py defines the arithmetic. Modes double and single are TFLite's: each operand minus its zero
-// point, shifted left by 20 and scaled; the sum scaled again. Mode fp32 adds two products exactly and rounds once,
-// half to even (docs/adr/0002). A product of the operands needs only the last scaling, in every mode. The
-// sum takes ten stages whichever way it goes, so that words keep their order.
+// point, shifted left by 20 and scaled; the sum scaled again. Mode fp32 adds two products exactly and rounds
+// once (docs/adr/0002). A product of the operands needs only the last scaling, in every mode. A word takes ten
+// stages whichever way it goes, so that words keep their order.
 `default_nettype none
 
 module npu_element #(
@@ -54,7 +54,7 @@ module npu_element #(
   assign out_valid = valid[10];
   assign busy = |valid;
 
-  // fp32: round an exact sum of 42 bits, half to even, by a shift to the right of 0 to 63.
+  // fp32: round an exact sum of 42 bits, ties to even with out_zp, by a shift to the right of 0 to 63.
   function signed [31:0] nearest_even(input reg signed [42:0] value, input reg [5:0] amount);
     reg signed [42:0] floor;
     reg [63:0] mask;
@@ -64,7 +64,7 @@ module npu_element #(
       floor = value >>> amount;
       mask = ~(~64'd0 << amount);
       rest = {{21{value[42]}}, value} & mask;
-      tie = (mask >> 1) + {63'd0, !floor[0]};
+      tie = (mask >> 1) + {63'd0, floor[0] == out_zp[0]};
       floor = floor + {42'd0, rest > tie};
       // What does not fit is far beyond int8, and the clamp says so.
       nearest_even = (floor > 43'sd2147483647) ? 32'sh7FFF_FFFF :
@@ -97,6 +97,7 @@ module npu_element #(
           .cfg_multiplier(multiplier1),
           .cfg_shift(shift1),
           .cfg_bypass(1'b0),
+          .cfg_tie_odd(1'b0),
           .step(valid[3:0]),
           .in_data({{3{a0[8]}}, a0, 20'd0}),
           .out_data(scaled_a4)
@@ -108,6 +109,7 @@ module npu_element #(
           .cfg_multiplier(multiplier2),
           .cfg_shift(shift2),
           .cfg_bypass(1'b0),
+          .cfg_tie_odd(1'b0),
           .step(valid[3:0]),
           .in_data({{3{b0[8]}}, b0, 20'd0}),
           .out_data(scaled_b4)
@@ -140,6 +142,7 @@ module npu_element #(
           .cfg_multiplier(multiplier_out),
           .cfg_shift(shift_out),
           .cfg_bypass(is_exact),
+          .cfg_tie_odd(out_zp[0]),
           .step(valid[8:5]),
           .in_data(sum5),
           .out_data(scaled9)

@@ -46,6 +46,7 @@ module npu_requant #(
           .cfg_multiplier(cfg_multiplier[32*k+:32]),
           .cfg_shift(cfg_shift[8*k+:8]),
           .cfg_bypass(cfg_bypass),
+          .cfg_tie_odd(1'b0),
           .step({valid[3:1], in_valid}),
           .in_data(in_acc[32*k+:32] + bias),
           .out_data(scaled4)

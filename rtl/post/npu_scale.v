@@ -17,6 +17,8 @@ module npu_scale (
     input  wire        [31:0] cfg_multiplier,  // Q31, or float32 bits
     input  wire        [ 7:0] cfg_shift,       // int8, positive is left
     input  wire               cfg_bypass,      // hand x on
+    // fp32: ties go to odd, for a caller who adds an odd zero point and wants the sum to be even.
+    input  wire               cfg_tie_odd,
     // One bit per stage: a word moves into it in this cycle.
     input  wire        [ 3:0] step,
     input  wire signed [31:0] in_data,
@@ -149,7 +151,7 @@ module npu_scale (
         amount = (cfg_mode == FP32) ? right3 : cfg_shift[7] ? -cfg_shift[4:0] : 5'd0;
         mask   = ~(32'hFFFF_FFFF << amount);
         floor  = x >>> amount;
-        tie_up = (cfg_mode == FP32) ? floor[0] : !x[31];
+        tie_up = (cfg_mode == FP32) ? floor[0] ^ cfg_tie_odd : !x[31];
         if ((x & mask) > (mask >> 1) + {31'd0, !tie_up}) floor = floor + 32'sd1;
         second_round = floor;
         if (cfg_mode == FP32) begin

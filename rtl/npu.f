@@ -29,4 +29,5 @@ rtl/post/npu_requant.v
 rtl/post/npu_element.v
 rtl/post/npu_table.v
 rtl/post/npu_post.v
+rtl/compute/npu_datapath.v
 rtl/npu.v

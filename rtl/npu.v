@@ -78,11 +78,6 @@ module npu #(
   localparam integer LOG_OUTSTANDING = $clog2(OUTSTANDING);
   localparam [2:0] SIZE = LOG_N[2:0];
   localparam [ID_W-1:0] ID_STORE = 2;
-  localparam [2:0] DEST_ACT = 3'd0;
-  localparam [2:0] DEST_WGT = 3'd1;
-  localparam [2:0] DEST_PAR = 3'd2;
-  localparam [2:0] DEST_TAB = 3'd3;
-  localparam [2:0] DEST_RES = 3'd4;
 
   // A parameter that the core cannot be built for names a module that does not exist.
   generate
@@ -458,225 +453,59 @@ module npu #(
 
   // ---------------------------------------------------------------- compute
 
-  wire conv_valid;
-  wire conv_ready;
-  wire conv_idle;
-  wire pool_valid;
-  wire pool_ready;
-  wire pool_idle;
-  wire [511:0] unit_cmd;
-  wire c_stat_wait;
-
-  npu_compute u_compute (
-      .cmd_valid(cq_valid),
-      .cmd_ready(cq_ready),
-      .cmd_data(cq_cmd),
-      .wait_load_valid(lc_out_valid),
-      .wait_load_ready(lc_out_ready),
-      .conv_valid(conv_valid),
-      .conv_ready(conv_ready),
-      .conv_idle(conv_idle),
-      .pool_valid(pool_valid),
-      .pool_ready(pool_ready),
-      .pool_idle(pool_idle),
-      .unit_cmd(unit_cmd),
-      .stat_wait(c_stat_wait)
-  );
-
-  // The two units never read in the same cycle: npu_compute gives them turns.
-  wire conv_act_en;
-  wire [15:0] conv_act_addr;
-  wire pool_act_en;
-  wire [15:0] pool_act_addr;
-  wire [15:0] act_addr = pool_act_en ? pool_act_addr : conv_act_addr;
-  wire [8*N-1:0] act_data;
-  wire wgt_en;
-  wire [15:0] wgt_addr;
-  wire [8*N-1:0] wgt_data;
-  wire par_en;
-  wire [15:0] par_addr;
-  wire [8*N-1:0] par_data;
-  wire out_wr_en;
-  wire [15:0] out_wr_addr;
-  wire [8*N-1:0] out_wr_data;
+  wire p_stamp_valid;
+  wire [7:0] p_stamp_layer;
   wire out_rd_en;
   wire [15:0] out_rd_addr;
   wire [8*N-1:0] out_rd_data;
+  wire d_idle;
+  wire d_moves;
+  wire stat_conv;
+  wire stat_pool;
+  wire stat_load;
+  wire stat_weights;
+  wire stat_acc;
+  wire stat_store;
 
-  npu_buffer #(
-      .W(8 * N),
-      .LOG_D(LOG_ACT)
-  ) u_act_buffer (
-      .clk(clk),
-      .wr_en(l_wr_en && l_wr_dest == DEST_ACT),
-      .wr_addr(l_wr_addr[LOG_ACT-1:0]),
-      .wr_data(l_wr_data),
-      .rd_en(conv_act_en || pool_act_en),
-      .rd_addr(act_addr[LOG_ACT-1:0]),
-      .rd_data(act_data)
-  );
-
-  npu_buffer #(
-      .W(8 * N),
-      .LOG_D(LOG_WGT)
-  ) u_wgt_buffer (
-      .clk(clk),
-      .wr_en(l_wr_en && l_wr_dest == DEST_WGT),
-      .wr_addr(l_wr_addr[LOG_WGT-1:0]),
-      .wr_data(l_wr_data),
-      .rd_en(wgt_en),
-      .rd_addr(wgt_addr[LOG_WGT-1:0]),
-      .rd_data(wgt_data)
-  );
-
-  npu_buffer #(
-      .W(8 * N),
-      .LOG_D(LOG_PAR)
-  ) u_par_buffer (
-      .clk(clk),
-      .wr_en(l_wr_en && l_wr_dest == DEST_PAR),
-      .wr_addr(l_wr_addr[LOG_PAR-1:0]),
-      .wr_data(l_wr_data),
-      .rd_en(par_en),
-      .rd_addr(par_addr[LOG_PAR-1:0]),
-      .rd_data(par_data)
-  );
-
-  wire res_en;
-  wire [15:0] res_addr;
-  wire [8*N-1:0] res_data;
-
-  npu_buffer #(
-      .W(8 * N),
-      .LOG_D(LOG_RES)
-  ) u_res_buffer (
-      .clk(clk),
-      .wr_en(l_wr_en && l_wr_dest == DEST_RES),
-      .wr_addr(l_wr_addr[LOG_RES-1:0]),
-      .wr_data(l_wr_data),
-      .rd_en(res_en),
-      .rd_addr(res_addr[LOG_RES-1:0]),
-      .rd_data(res_data)
-  );
-
-  wire conv_desc_valid;
-  wire [172:0] conv_desc_data;
-  wire pool_desc_valid;
-  wire [172:0] pool_desc_data;
-  wire desc_ready;
-  wire conv_sig_load;
-  wire pool_sig_load;
-  wire [1:0] bank_full;
-  wire drain_en;
-  wire drain_bank;
-  wire [LOG_DEPTH-1:0] drain_pixel;
-  wire [32*N-1:0] drain_data;
-  wire drain_release;
-  wire conv_stat_weights;
-  wire conv_stat_acc;
-
-  assign cl_in_valid = conv_sig_load || pool_sig_load;
-
-  npu_conv #(
+  npu_datapath #(
       .N(N),
+      .LOG_ACT(LOG_ACT),
+      .LOG_WGT(LOG_WGT),
+      .LOG_OUT(LOG_OUT),
+      .LOG_PAR(LOG_PAR),
+      .LOG_RES(LOG_RES),
       .LOG_DEPTH(LOG_DEPTH)
-  ) u_conv (
+  ) u_datapath (
       .clk(clk),
       .rst_n(core_rst_n),
-      .cmd_valid(conv_valid),
-      .cmd_ready(conv_ready),
-      .cmd_data(unit_cmd),
-      .act_en(conv_act_en),
-      .act_addr(conv_act_addr),
-      .act_data(act_data),
-      .wgt_en(wgt_en),
-      .wgt_addr(wgt_addr),
-      .wgt_data(wgt_data),
-      .desc_valid(conv_desc_valid),
-      .desc_ready(desc_ready),
-      .desc_data(conv_desc_data),
-      .bank_full(bank_full),
-      .drain_en(drain_en),
-      .drain_bank(drain_bank),
-      .drain_pixel(drain_pixel),
-      .drain_data(drain_data),
-      .drain_release(drain_release),
-      .sig_load_valid(conv_sig_load),
+      .cmd_valid(cq_valid),
+      .cmd_ready(cq_ready),
+      .cmd_data(cq_cmd),
+      .wr_en(l_wr_en),
+      .wr_dest(l_wr_dest),
+      .wr_addr(l_wr_addr),
+      .wr_data(l_wr_data),
+      .wait_load_valid(lc_out_valid),
+      .wait_load_ready(lc_out_ready),
+      .sig_load_valid(cl_in_valid),
       .sig_load_ready(cl_in_ready),
-      .idle(conv_idle),
-      .stat_weights(conv_stat_weights),
-      .stat_acc(conv_stat_acc)
-  );
-
-  wire pool_out_valid;
-  wire pool_out_ready;
-  wire [32*N-1:0] pool_out_data;
-
-  npu_pool #(
-      .N(N)
-  ) u_pool (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .cmd_valid(pool_valid),
-      .cmd_ready(pool_ready),
-      .cmd_data(unit_cmd),
-      .act_en(pool_act_en),
-      .act_addr(pool_act_addr),
-      .act_data(act_data),
-      .desc_valid(pool_desc_valid),
-      .desc_ready(desc_ready),
-      .desc_data(pool_desc_data),
-      .out_valid(pool_out_valid),
-      .out_ready(pool_out_ready),
-      .out_data(pool_out_data),
-      .sig_load_valid(pool_sig_load),
-      .sig_load_ready(cl_in_ready),
-      .idle(pool_idle)
-  );
-
-  wire p_stamp_valid;
-  wire [7:0] p_stamp_layer;
-  wire p_idle;
-  wire p_stat_wait;
-
-  npu_post #(
-      .N(N),
-      .LOG_DEPTH(LOG_DEPTH)
-  ) u_post (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .desc_valid(conv_desc_valid || pool_desc_valid),
-      .desc_ready(desc_ready),
-      .desc_data(pool_desc_valid ? pool_desc_data : conv_desc_data),
-      .bank_full(bank_full),
-      .drain_en(drain_en),
-      .drain_bank(drain_bank),
-      .drain_pixel(drain_pixel),
-      .drain_data(drain_data),
-      .drain_release(drain_release),
-      .pool_valid(pool_out_valid),
-      .pool_ready(pool_out_ready),
-      .pool_data(pool_out_data),
-      .par_en(par_en),
-      .par_addr(par_addr),
-      .par_data(par_data),
-      .res_en(res_en),
-      .res_addr(res_addr),
-      .res_data(res_data),
-      .tab_wr_en(l_wr_en && l_wr_dest == DEST_TAB),
-      .tab_wr_addr(l_wr_addr),
-      .tab_wr_data(l_wr_data),
       .wait_store_valid(sc_out_valid),
       .wait_store_ready(sc_out_ready),
       .sig_store_valid(cs_in_valid),
       .sig_store_ready(cs_in_ready),
+      .out_rd_en(out_rd_en),
+      .out_rd_addr(out_rd_addr),
+      .out_rd_data(out_rd_data),
       .stamp_valid(p_stamp_valid),
       .stamp_layer(p_stamp_layer),
-      .out_en(out_wr_en),
-      .out_addr(out_wr_addr),
-      .out_data(out_wr_data),
-      .idle(p_idle),
-      .stat_wait(p_stat_wait)
+      .idle(d_idle),
+      .moves(d_moves),
+      .stat_conv(stat_conv),
+      .stat_pool(stat_pool),
+      .stat_load(stat_load),
+      .stat_weights(stat_weights),
+      .stat_acc(stat_acc),
+      .stat_store(stat_store)
   );
 
   // ---------------------------------------------------------------- store
@@ -690,19 +519,6 @@ module npu #(
   wire s_idle;
   wire s_quiet;
   wire s_stat_wait;
-
-  npu_buffer #(
-      .W(8 * N),
-      .LOG_D(LOG_OUT)
-  ) u_out_buffer (
-      .clk(clk),
-      .wr_en(out_wr_en),
-      .wr_addr(out_wr_addr[LOG_OUT-1:0]),
-      .wr_data(out_wr_data),
-      .rd_en(out_rd_en),
-      .rd_addr(out_rd_addr[LOG_OUT-1:0]),
-      .rd_data(out_rd_data)
-  );
 
   npu_store #(
       .N(N),
@@ -774,9 +590,9 @@ module npu #(
       .halt(halt),
       .core_rst_n(core_rst_n),
       .ended(f_ended),
-      .idle(!lq_valid && l_idle && !cq_valid && conv_idle && pool_idle && p_idle && !sq_valid && s_idle),
+      .idle(!lq_valid && l_idle && !cq_valid && d_idle && !sq_valid && s_idle),
       .quiet(f_quiet && l_quiet && s_quiet),
-      .progress(bus_moves || l_wr_en || conv_act_en || pool_act_en || out_wr_en),
+      .progress(bus_moves || d_moves),
       .fetch_err_valid(f_err_valid),
       .fetch_err_cause(f_err_cause),
       .fetch_err_addr(f_err_addr),
@@ -807,12 +623,12 @@ module npu #(
       .events({
         s_stat_wait,
         l_stat_wait,
-        p_stat_wait,
-        conv_stat_acc,
-        conv_stat_weights,
-        c_stat_wait,
-        pool_act_en,
-        conv_act_en
+        stat_store,
+        stat_acc,
+        stat_weights,
+        stat_load,
+        stat_pool,
+        stat_conv
       }),
       .read_beat(read_beat),
       .write_beat(write_beat),
@@ -830,8 +646,8 @@ module npu #(
       .rd_data(count_rd_data)
   );
 
-  // One write manager: the ID of a response says nothing new. Buffer addresses wrap at the buffer's size.
-  wire unused = &{1'b0, m_axi_bid, act_addr, wgt_addr, par_addr, res_addr, out_wr_addr, out_rd_addr};
+  // One write manager: the ID of a response says nothing new.
+  wire unused = &{1'b0, m_axi_bid};
 
 endmodule
 

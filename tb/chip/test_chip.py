@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from models.isa import COMMAND_BYTES, Cause, Dest, Load
+from models.isa import COMMAND_BYTES, Cause, Dest, End, Load, Pool, Store
 from tb.bench import seed, simulator
 from tb.chip import host
 from tb.chip.host import PERIOD_NS, HostError
@@ -228,6 +228,26 @@ async def chip_survives_reset_in_flight(dut: Any) -> None:
         await chip.session.traffic()
         assert await chip.host.read(host.STATUS) == 0
         await chip.good_program()
+
+
+@cocotb.test()
+async def chip_is_done_only_after_a_load_behind_the_last_store(dut: Any) -> None:
+    """END is long read, and for one cycle only the queue of load knows that there is something left to do."""
+    chip = await Chip.open(dut)
+    n = chip.session.config.n
+    window = {"run": 4, "stride_x": 4 * n, "stride_y": 4 * n}
+    commands = (
+        Load(dest=Dest.ACT, address=0x1000, signal_compute=True, **window),
+        Pool(out_w=4, x_step=1, x_stride=1, x_hi=4, y_hi=1, bypass=True, wait_load=True, signal_store=True),
+        Store(address=0x2000, wait_compute=True, signal_load=True, **window),
+        Load(dest=Dest.ACT, address=0x2000, buffer=16, wait_store=True, **window),
+        End(),
+    )
+    image = chip.rng.integers(0, 256, 0x5000).astype(np.uint8)
+    raw = b"".join(command.encode() for command in commands)
+    image[0x4000 : 0x4000 + len(raw)] = np.frombuffer(raw, np.uint8)
+    await chip.session.load(image)
+    check(await chip.session.run(0x4000, len(commands), LIMIT), chip.session)
 
 
 @cocotb.test()

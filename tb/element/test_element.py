@@ -33,8 +33,9 @@ def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> 
         m1, m2, m = (int(rng.choice([2**30, 2**31 - 1, v])) for v in (m1, m2, m))
     if mode == Rounding.FP32:
         shift = int(rng.integers(0, 63)) if wild else int(rng.integers(26, 34))
-        # The product's scale, as float32 bits.
-        m = int(rng.integers(97, 128)) << 23 | int(rng.integers(0, 2**23))
+        # The product's scale, as float32 bits; without a fraction half of the odd products are ties.
+        fraction = int(rng.integers(0, 2**23)) if rng.random() < 0.7 else 0
+        m = int(rng.integers(97, 128) if fraction else rng.integers(118, 127)) << 23 | fraction
         signs = rng.choice([1, -1], 2) if wild else (1, 1)
         return Element(
             zp1, zp2, zero_point, low, high, 0, 0, shift, m1 * int(signs[0]), m2 * int(signs[1]), m

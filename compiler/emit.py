@@ -6,8 +6,9 @@ from compiler.errors import CompileError
 from compiler.grouped import GroupedEmitter, plan_grouped
 from compiler.layer import ConvLayer, GroupedLayer, Layer, PoolLayer, SelectLayer
 from compiler.memory import Memory
+from compiler.pooling import PoolEmitter
 from compiler.program import Program
-from compiler.schedule import ConvEmitter, PoolEmitter
+from compiler.schedule import ConvEmitter
 from compiler.select import SelectEmitter, plan_select
 from compiler.tile import Tiling, plan_conv, plan_pool
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.elementwise import Element, Elementwise
 from models.isa import PARAM_WORDS, PoolKind
+from models.quantize import Rounding
 
 Layout = tuple[int, int, int]  # rows, columns, channels of a tensor in DRAM, channels not padded
 Pair = tuple[int, int]
@@ -35,18 +36,23 @@ class Geometry:
 class Partner:
     """A second operand, which post takes from the residual buffer beside the layer's own result.
 
-    source: a tensor laid out like the layer's target.
+    source: a tensor laid out like the layer's target; None for a constant, which is `data`, int8 [rows,
+    columns, channels padded to n]. broadcast: the operand is one pixel that meets every pixel of the target.
+    pairs_apart: of all pairs of values, those that the runtime of the contract computes otherwise.
     """
 
-    source: str
+    source: str | None
     kind: Elementwise
     record: Element
+    data: NDArray[np.int8] | None = None
+    broadcast: bool = False
+    pairs_apart: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """source, target: tensor names. pad_value: int8 in padding taps. params: uint8 [groups, 9, n] records, or
-    None when post bypasses the requantiser. table: int8 [256] or None."""
+    None when post bypasses the requantiser. table: int8 [256] or None. rounding: of params and partner."""
 
     name: str
     op: str
@@ -61,21 +67,27 @@ class Layer:
     params: NDArray[np.uint8] | None = None
     table: NDArray[np.int8] | None = None
     partner: Partner | None = None
+    rounding: Rounding = Rounding.DOUBLE
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvLayer(Layer):
-    """weights: int8 [groups, kh, kw, cb, n, n], the order in which conv uses them."""
+    """weights: int8 [groups, kh, kw, cb, n, n], the order in which conv uses them. rest: what weights beyond
+    int8 lack, of the same shape; both add up in the accumulators."""
 
     weights: NDArray[np.int8]
+    rest: NDArray[np.int8] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLayer(Layer):
-    """padding_counts: padding is a value like any other (PAD), not something that a window leaves out."""
+    """padding_counts: padding is a value like any other (PAD), not something that a window leaves out.
+    counts: where the multiplier depends on how many taps of a window are no padding, those numbers; params
+    then holds the records of all groups for each of them, in this order."""
 
     kind: PoolKind
     padding_counts: bool = False
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

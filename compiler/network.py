@@ -1,4 +1,4 @@
-"""A .tflite file in, a DRAM image with its programs out.
+"""A .tflite or .onnx file in, a DRAM image with its programs out.
 
 compiled = compile_network(model, config, images=100)
 dram = compiled.dram.copy()
@@ -34,7 +34,8 @@ from models.isa import COMMAND_BYTES, PAGE, Config
 @dataclass(frozen=True)
 class LayerInfo:
     """index: the number that commands and STAMP carry. macs: multiplications of the network, padding not
-    counted. commands: [first, after the last) in every program. source, target: tensor names."""
+    counted. commands: [first, after the last) in every program. source, target: tensor names. pairs_apart: of
+    an element-wise operator, the pairs of values that the runtime computes otherwise (compiler/layer.py)."""
 
     index: int
     name: str
@@ -44,6 +45,7 @@ class LayerInfo:
     target: str
     commands: range
     tiling: Tiling
+    pairs_apart: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,15 +113,27 @@ class Compiled:
         return flat.view(np.int8).reshape(rows, columns, padded)
 
 
-def compile_network(model: bytes, config: Config, images: int = 1, optimise: bool = True) -> Compiled:
-    """Compile a .tflite network for `images` images that run one after the other, one program each.
+def read_network(model: bytes) -> Graph:
+    """The network in the bytes of a .tflite or a quantised .onnx file. Raises CompileError."""
+    # An .onnx file starts with its first field, ir_version; a .tflite one has a mark.
+    if model[:1] != b"\x08" or model[4:8] == b"TFL3":
+        return read_tflite(model)
+    # Here, because ONNX Runtime takes a second to load and most runs do without.
+    from compiler.onnx import read_onnx
 
+    return read_onnx(model)
+
+
+def compile_network(model: bytes | Graph, config: Config, images: int = 1, optimise: bool = True) -> Compiled:
+    """Compile a network for `images` images that run one after the other, one program each.
+
+    model: of read_network, or its graph; Graph.contract says whose arithmetic the layers have.
     optimise: use compiler/optimise.py; tensors that it makes unnecessary are not in `Compiled.tensors`.
     Raises CompileError (UnsupportedError for a node that cannot be executed); both are one line for the user.
     """
     if images < 1:
         raise ValueError(f"images is {images}; at least one is needed")
-    fused = fuse_pads(without_shapes(read_tflite(model)))
+    fused = fuse_pads(without_shapes(model if isinstance(model, Graph) else read_network(model)))
     graph = fused.graph
     context = Context(graph, config.n)
     memory = Memory(config)
@@ -153,8 +167,11 @@ def compile_network(model: bytes, config: Config, images: int = 1, optimise: boo
         program.layer, first = index, len(program)
         tiling = emit(layer, program, memory)
         commands = range(first, len(program))
+        apart = layer.partner.pairs_apart if layer.partner else 0
         infos.append(
-            LayerInfo(index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling)
+            LayerInfo(
+                index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling, apart
+            )
         )
     return replace(_assemble(graph, config, memory, program, infos, images), fused=fused.pads | joined)
 

@@ -60,7 +60,7 @@ def uses(layers: Iterable[Layer]) -> Counter[str]:
     found: Counter[str] = Counter()
     for layer in layers:
         found.update(layer.sources if isinstance(layer, SelectLayer) else (layer.source,))
-        if layer.partner is not None:
+        if layer.partner is not None and layer.partner.source is not None:
             found[layer.partner.source] += 1
     return found
 
@@ -77,13 +77,15 @@ def fuse_joins(layers: list[Layer], kept: Iterable[str]) -> tuple[list[Layer], d
     for layer in layers:
         operands = _operands(layer)
         for own, other in (operands, operands[::-1]) if operands else ():
+            if own is None:
+                continue
             conv = made.get(own)
             assert layer.partner is not None
             free = own != other and count[own] == 1 and own not in keep and own not in gone
             if free and type(conv) is ConvLayer and conv.partner is None and conv.table is None:
                 if own != layer.source and layer.partner.kind is Elementwise.SUB:
                     continue  # the difference has an order
-                partner = _swapped(layer.partner, other) if own != layer.source else layer.partner
+                partner = _swapped(layer.partner, layer.source) if own != layer.source else layer.partner
                 layer = replace(
                     conv, name=layer.name, op=f"{conv.op}+{layer.op}", target=layer.target, partner=partner
                 )
@@ -93,18 +95,19 @@ def fuse_joins(layers: list[Layer], kept: Iterable[str]) -> tuple[list[Layer], d
     return [layer for layer in result if layer.target not in gone], gone
 
 
-def _operands(layer: Layer) -> tuple[str, str] | None:
-    """(source, partner) of a layer that does nothing but join two tensors."""
+def _operands(layer: Layer) -> tuple[str | None, str | None] | None:
+    """(source, partner) of a layer that does nothing but join two tensors; None for what is no tensor, or
+    one that no convolution of the layer's shape makes."""
     if type(layer) is not PoolLayer or layer.partner is None or layer.table is not None:
         return None
-    return layer.source, layer.partner.source
+    return layer.source, None if layer.partner.broadcast else layer.partner.source
 
 
 def _swapped(partner: Partner, source: str) -> Partner:
     """The same operator with its operands exchanged; `source` is now the second."""
     r = partner.record
     record = replace(r, zp1=r.zp2, zp2=r.zp1, s1=r.s2, s2=r.s1, m1=r.m2, m2=r.m1)
-    return Partner(source, partner.kind, record)
+    return replace(partner, source=source, record=record)
 
 
 def fold_input(layer: Layer, layout: Layout, n: int) -> tuple[ConvLayer, Fold, Layout] | None:
@@ -112,7 +115,7 @@ def fold_input(layer: Layer, layout: Layout, n: int) -> tuple[ConvLayer, Fold, L
 
     layout: of the layer's source, a network input that no other layer reads.
     """
-    if type(layer) is not ConvLayer:
+    if type(layer) is not ConvLayer or layer.rest is not None:
         return None
     g, channels = layer.geometry, layout[2]
     kernel = g.kernel[1]

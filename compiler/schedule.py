@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from compiler.layer import ConvLayer, Geometry, Layer, PoolLayer
+from compiler.layer import ConvLayer, Geometry, Layer
 from compiler.memory import Memory
 from compiler.program import AREA, Program
 from compiler.tile import Reuse, Tile, Tiling, tiles
 from compiler.window import Piece, Span, balanced, input_span
-from models.isa import PARAM_WORDS, Conv, Dest, Load, Pool, PoolKind, Store
+from models.isa import PARAM_WORDS, Conv, Dest, Load, Store
 
 FIELD_MAX = 65535  # the largest count or step in a command
 
@@ -50,11 +50,16 @@ class Emitter:
             "zero_point": layer.zero_point,
             "act_min": layer.act_min,
             "act_max": layer.act_max,
+            "rounding": int(layer.rounding),
         }
         if layer.table is not None:
             self._load_table(memory.add_constant(layer.table))
         if layer.partner is not None:
-            self.partner = AREA + memory.tensors[layer.partner.source].offset
+            if layer.partner.source is not None:
+                self.partner = AREA + memory.tensors[layer.partner.source].offset
+            else:
+                assert layer.partner.data is not None
+                self.partner = memory.add_constant(layer.partner.data)
             record = np.frombuffer(layer.partner.record.encode(), np.uint8)
             self.record = memory.add_constant(record)
             self.post["elem"] = int(layer.partner.kind)
@@ -90,7 +95,17 @@ class Emitter:
         if self.layer.partner is None:
             return {}
         base = self.program.allocate(Dest.RES, tile.pixels * groups)
-        window = self._output_window(self.partner, tile, first, groups)
+        if self.layer.partner.broadcast:
+            # The same words again and again.
+            address = self.partner + first * self.n
+            window: dict[str, Any] = {
+                "address": address,
+                "run": groups,
+                "count_x": tile.columns,
+                "count_y": tile.rows,
+            }
+        else:
+            window = self._output_window(self.partner, tile, first, groups)
         self.program.add(Load(dest=Dest.RES, buffer=base, **window))
         return {"res_base": base, "res_pitch": groups}
 
@@ -204,6 +219,7 @@ class ConvEmitter(Emitter):
     def __init__(self, layer: ConvLayer, plan: Tiling, program: Program, memory: Memory) -> None:
         super().__init__(layer, plan, program, memory)
         self.weights = memory.add_constant(layer.weights)
+        self.rest = None if layer.rest is None else memory.add_constant(layer.rest)
         (kh, kw), cb = self.geometry.kernel, self.geometry.cb
         self.passes = kh * kw * cb
         self.whole = Piece(0, kh, 0, kw, 0, cb)
@@ -213,7 +229,7 @@ class ConvEmitter(Emitter):
         plan, groups = self.plan, self.geometry.groups
         if plan.params_stay:
             self.load_params(0, groups)
-        if len(plan.pieces) > 1:
+        if plan.in_pieces:
             self._emit_pieces()
             return
         all_tiles = list(tiles(self.geometry, plan))
@@ -250,6 +266,16 @@ class ConvEmitter(Emitter):
     def _load_weights(self, block: int, blocks: int) -> None:
         self.wgt_base = self.load_weights(self.weights, block, blocks)
 
+    def _sums(self) -> list[tuple[int, Piece, int]]:
+        """(constant, piece, its first block) of all that adds up to one output block."""
+        sums = []
+        for constant in (self.weights,) if self.rest is None else (self.weights, self.rest):
+            block = 0
+            for piece in self.plan.pieces:
+                sums.append((constant, piece, block))
+                block += piece.kh * piece.kw * piece.cb
+        return sums
+
     def _compute(self, tile: Tile, held: Input, first: int, count: int, wgt_base: int) -> None:
         base = self.program.allocate(None, tile.pixels * count)
         partner = self.load_partner(tile, first, count)
@@ -274,7 +300,7 @@ class ConvEmitter(Emitter):
 
     def _emit_pieces(self) -> None:
         """The window in pieces that leave their sums in the accumulators, one output block at a time."""
-        plan, pieces = self.plan, self.plan.pieces
+        plan, sums = self.plan, self._sums()
         for tile in tiles(self.geometry, plan):
             held = None
             for first, count in self.chunks():
@@ -283,98 +309,42 @@ class ConvEmitter(Emitter):
                 base = self.program.allocate(None, tile.pixels * count)
                 partner = self.load_partner(tile, first, count)
                 for group in range(first, first + count):
-                    block = group * self.passes
-                    for piece in pieces:
-                        self._load_weights(block, piece.kh * piece.kw * piece.cb)
-                        block += piece.kh * piece.kw * piece.cb
+                    out: dict[str, Any] = {
+                        "drain": True,
+                        "out_base": (base + group - first) % self.program.config.out_words,
+                        "out_pitch": count,
+                        "par_base": self.par_of(group, first),
+                        **self.post,
+                    }
+                    if partner:
+                        res_base = (partner["res_base"] + group - first) % self.program.config.res_words
+                        out |= {**partner, "res_base": res_base}
+                    for number, (constant, piece, block) in enumerate(sums):
+                        blocks = piece.kh * piece.kw * piece.cb
+                        self.wgt_base = self.load_weights(constant, group * self.passes + block, blocks)
                         if plan.own_input:
                             held = self.load_input(tile, piece)
                         elif held is None:
                             held = self.load_input(tile, self.whole)
-                        self._compute_piece(tile, held, piece, group, first, base, count, partner)
+                        done = out if number == len(sums) - 1 else {}
+                        self._compute_piece(tile, held, piece, number == 0, done)
                 self.store(tile, first, count, base)
 
     def _compute_piece(
-        self,
-        tile: Tile,
-        held: Input,
-        piece: Piece,
-        group: int,
-        first: int,
-        base: int,
-        pitch: int,
-        partner: dict[str, Any],
+        self, tile: Tile, held: Input, piece: Piece, clear: bool, done: dict[str, Any]
     ) -> None:
-        act_base, last = self.first_word(held), piece is self.plan.pieces[-1]
+        act_base = self.first_word(held)
         if not self.plan.own_input:
             # The whole window is there: start at the piece's first tap.
             row = held.pitch * held.cb
             act_base += piece.ky * held.y.dilation * row + piece.kx * held.x.dilation * held.cb + piece.c
-        config = self.program.config
-        done: dict[str, Any] = {}
-        if last:
-            done = {
-                "drain": True,
-                "out_base": (base + group - first) % config.out_words,
-                "out_pitch": pitch,
-                "par_base": self.par_of(group, first),
-                **self.post,
-            }
-            if partner:
-                done |= {**partner, "res_base": (partner["res_base"] + group - first) % config.res_words}
         self.program.add(
             Conv(
-                act_base=act_base % config.act_words,
+                act_base=act_base % self.program.config.act_words,
                 wgt_base=self.wgt_base,
                 tile=tile.pixels,
-                clear=piece is self.plan.pieces[0],
+                clear=clear,
                 **self.steps(tile, held, piece),
                 **done,
             )
         )
-
-
-class PoolEmitter(Emitter):
-    layer: PoolLayer
-
-    def emit(self) -> None:
-        plan, g = self.plan, self.geometry
-        if plan.params_stay:
-            self.load_params(0, g.groups)
-        for tile in tiles(g, plan):
-            for first, count in self.chunks():
-                if not plan.params_stay:
-                    self.load_params(first, count)
-                piece = Piece(0, g.kernel[0], 0, g.kernel[1], first, count)
-                held = self.load_input(tile, piece)
-                partner = self.load_partner(tile, first, count)
-                base = self.program.allocate(None, tile.pixels * count)
-                self._compute(tile, held, piece, base, partner)
-                self.store(tile, first, count, base)
-
-    def _compute(self, tile: Tile, held: Input, piece: Piece, base: int, partner: dict[str, Any]) -> None:
-        self.program.add(
-            Pool(
-                act_base=self.first_word(held),
-                kind=self.layer.kind,
-                bypass=self.layer.kind != PoolKind.SUM,
-                out_base=base,
-                out_pitch=piece.cb,
-                par_base=self.par_of(piece.c, piece.c),
-                x_stride=held.x.stride,
-                y_stride=held.y.stride,
-                **self._counted(held),
-                **self.steps(tile, held, piece),
-                **self.post,
-                **partner,
-            )
-        )
-
-    def _counted(self, held: Input) -> dict[str, Any]:
-        """Which coordinates of the loaded tile count: those of the tensor, or the padding as well."""
-        x, y = held.x, held.y
-        if self.layer.padding_counts:
-            return {"x_lo": 0, "x_hi": x.size, "y_lo": 0, "y_hi": y.size}
-        # No window that leaves padding out starts beyond the tensor, so nothing was skipped.
-        assert x.skip == y.skip == 0
-        return {"x_lo": x.before, "x_hi": x.before + x.count, "y_lo": y.before, "y_hi": y.before + y.count}

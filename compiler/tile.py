@@ -47,6 +47,7 @@ class Tiling:
     params_stay: bool
     compute: int
     cycles: int
+    in_pieces: bool = False  # sums stay in the accumulators from one CONV to the next
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def plan_conv(layer: ConvLayer, config: Config) -> Tiling | None:
     # Half a buffer is computed on while the other is loaded. Cutting the window costs little as long as the
     # tile fits one accumulator bank, so it comes before giving up that overlap.
     half = max(config.wgt_words // 2 // config.n, 1)
+    most = passes if layer.rest is None else min(passes, half)
     for share in (2, 1):
-        plans = list(_rate_conv(layer, config, cut_window(geometry, passes), False, share))
+        plans = list(_rate_conv(layer, config, cut_window(geometry, most), False, share))
         if not plans and passes > half:
             plans = list(_rate_conv(layer, config, cut_window(geometry, half), False, share))
         if plans:
@@ -105,13 +107,14 @@ def plan_pool(layer: Layer, config: Config) -> Tiling | None:
 
 
 def _rate_conv(
-    layer: Layer, config: Config, pieces: tuple[Piece, ...], own_input: bool, share: int
+    layer: ConvLayer, config: Config, pieces: tuple[Piece, ...], own_input: bool, share: int
 ) -> Iterator[Tiling]:
     """Every legal cut that leaves `share` places of its size in each buffer."""
     geometry = layer.geometry
     n, groups = config.n, geometry.groups
     passes = geometry.kernel[0] * geometry.kernel[1] * geometry.cb
-    split, weights = len(pieces) > 1, groups * passes * n
+    times = 1 if layer.rest is None else 2
+    split, weights = len(pieces) * times > 1, times * groups * passes * n
     whole = Piece(0, geometry.kernel[0], 0, geometry.kernel[1], 0, geometry.cb)
     params_stay = (groups * PARAM_WORDS + _record(layer, config)) * share <= config.par_words
     for rows, columns in tile_sizes(geometry):
@@ -124,7 +127,7 @@ def _rate_conv(
             continue
         act = sum(input_cycles(geometry, size, piece) for size, piece in sizes)
         banks = -(-pixels // config.acc_depth)
-        compute = count * groups * passes * banks * max(-(-pixels // banks), n)
+        compute = times * count * groups * passes * banks * max(-(-pixels // banks), n)
         for chunk in parts(groups):
             if pixels * chunk * share > _out_words(layer, config):
                 continue
@@ -140,10 +143,12 @@ def _rate_conv(
                 again = chunks if reuse is Reuse.CHUNK_OUTER and count > 1 else 1
                 load = act * count * (groups if own_input and split else again)
                 load += weights * (count if reuse is Reuse.TILE_OUTER else 1)
-                commands = count * chunks * (3 + (len(pieces) - 1) * 2 * chunk)
+                commands = count * chunks * (3 + (times * len(pieces) - 1) * 2 * chunk)
                 cycles = max(load, compute, store) + commands * COMMAND
                 cycles += act + held + store_cycles(geometry, rows, columns, chunk)
-                yield Tiling(rows, columns, chunk, reuse, pieces, own_input, params_stay, compute, cycles)
+                yield Tiling(
+                    rows, columns, chunk, reuse, pieces, own_input, params_stay, compute, cycles, split
+                )
 
 
 def _rate_pool(layer: Layer, config: Config, share: int) -> Iterator[Tiling]:

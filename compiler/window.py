@@ -86,6 +86,14 @@ def input_size(geometry: Geometry, rows: int, columns: int, piece: Piece) -> Pai
     return height, largest(1, geometry.out_w, columns, piece.kx, piece.kw)
 
 
+def taps_inside(geometry: Geometry, axis: int) -> list[int]:
+    """For each output row (axis 0) or column (1), the kernel's rows or columns that are not padding."""
+    size, outputs = ((geometry.in_h, geometry.out_h), (geometry.in_w, geometry.out_w))[axis]
+    kernel, pad = geometry.kernel[axis], geometry.pad[axis]
+    starts = [at * geometry.stride[axis] - pad for at in range(outputs)]
+    return [max(min(start + kernel, size) - max(start, 0), 0) for start in starts]
+
+
 def balanced(total: int, most: int) -> int:
     """Size of equal parts of `total`, none larger than `most`."""
     parts = -(-total // most)

@@ -59,9 +59,12 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "SEED": ("seed of everything random (fresh at each run)", whole(1, LARGEST_SEED)),
     "IMAGES": ("test images of the main job", whole(1, 10000)),
     "TEST": ("only this block's tests whose name matches this regular expression", pattern),
-    "MODEL": ("the network: a quantised .tflite file", some_path),
+    "MODEL": ("the network: a quantised .tflite file, or an .onnx file", some_path),
     "INPUT": ("its inputs: .npy, .npz, .png or a folder of them (seeded noise)", some_path),
-    "CONTRACT": ("whose arithmetic: tflite (tflite)", one_of(lambda: ["tflite"], "contract")),
+    "CONTRACT": (
+        "whose arithmetic: tflite or tflite-single for .tflite, fp32 for .onnx (the file's runtime's)",
+        one_of(lambda: ["tflite", "tflite-single", "fp32"], "contract"),
+    ),
     "FC": (
         "how fully connected layers are judged: integer or litert, in float (integer)",
         one_of(lambda: ["integer", "litert"], "form"),
@@ -94,7 +97,7 @@ def given(target: str) -> dict[str, str]:
     if "BLOCK" in values and "IMAGES" in values:
         raise UserError("IMAGES belongs to the main job: leave BLOCK out")
     if target == "net" and "MODEL" not in values:
-        raise UserError("make net needs MODEL=<a quantised .tflite file>")
+        raise UserError("make net needs MODEL=<a quantised .tflite file or an .onnx file>")
     if "TEST" in values and "BLOCK" not in values:
         raise UserError("TEST picks among one block's tests: give BLOCK too")
     return values
@@ -134,6 +137,8 @@ def work(target: str, values: dict[str, str]) -> int:
             for part in (f"--{name.lower()}", values[name])
         ]
         arguments = ["tb.chip.net", *chosen, "--sim", sim, "--seed", seed, *switches]
+    elif target == "bench":
+        arguments = ["bench", "--seed", seed]
     elif target == "test":
         arguments = ["scripts.test_all", "--seed", seed, *switches]
     else:
@@ -152,7 +157,7 @@ def main() -> int:
         print("\n".join(blocks()))
     elif target == "clean":
         shutil.rmtree(BUILD, ignore_errors=True)
-    elif target in ("sim", "net", "test", "check", "format"):
+    elif target in ("sim", "net", "bench", "test", "check", "format"):
         return work(target, values)
     else:
         raise UserError(f"make {target} does not exist yet")

@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 from compiler.errors import UnsupportedError
 from compiler.ir import Graph, Node, Tensor
 from compiler.layer import Layout
-from models.quantize import activation_range
+from models.conv import Padding, tflite_padding
+from models.quantize import (
+    Rounding,
+    activation_range,
+    effective_scale,
+    fp32_multiplier,
+    quantize_multiplier,
+)
 
 MAX_KERNEL = 255
+ROUNDINGS = {"tflite": Rounding.DOUBLE, "tflite-single": Rounding.SINGLE, "fp32": Rounding.FP32}
 
 
 def fault_of_activation(tensor: Tensor) -> str:
@@ -33,6 +41,11 @@ class Context:
     graph: Graph
     n: int
     layouts: dict[str, Layout] = field(default_factory=dict)
+
+    @property
+    def rounding(self) -> Rounding:
+        """How the network's layers requantise."""
+        return ROUNDINGS[self.graph.contract]
 
     def fail(self, node: Node, reason: str) -> UnsupportedError:
         """The error to raise about a node."""
@@ -70,10 +83,15 @@ class Context:
         return self.graph.tensors[name]
 
     def weights(self, node: Node, name: str | None, channel_axis: int = 0) -> tuple[NDArray, NDArray]:
-        """(int8 weights, their scales float32: one, or one per output channel)."""
+        """(int16 weights without their zero point, their scales float32: one, or one per output channel)."""
         tensor = self.tensor(node, name)
-        data = self.constant(node, name, np.int8)
-        if np.any(tensor.zero_points != 0):
+        data = self.constant(node, name, np.int8).astype(np.int16)
+        zeros = tensor.zero_points
+        if self.rounding is Rounding.FP32:
+            shape = [1] * data.ndim
+            shape[channel_axis] = -1
+            data -= zeros.astype(np.int16).reshape(shape)
+        elif np.any(zeros != 0):
             raise self.fail(
                 node, f"weights {tensor.name!r} have a zero point other than 0 (128 in a uint8 model)"
             )
@@ -98,8 +116,43 @@ class Context:
             raise self.fail(node, f"tensor {name!r} is {list(shape)}; [1, rows, columns, channels] is needed")
         return layout
 
+    def multiplier(
+        self, node: Node, x_scale: float, w_scales: NDArray[np.float32], y_scale: float, outputs: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """(multiplier words, shifts) of a layer with weights, one per output channel."""
+        try:
+            if self.rounding is Rounding.FP32:
+                with np.errstate(over="ignore"):
+                    words = fp32_multiplier(x_scale, w_scales, y_scale)
+                self.check_word(node, words)
+                return np.broadcast_to(words, outputs), np.zeros(outputs, np.int32)
+            real = np.broadcast_to(effective_scale(x_scale, w_scales, y_scale), outputs)
+            return quantize_multiplier(real)
+        except ValueError as error:
+            raise self.fail(node, str(error)) from error
+
+    def check_word(self, node: Node, words: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Multiplier words of mode FP32, which must hold finite numbers."""
+        if not np.isfinite(np.asarray(words).view(np.float32)).all():
+            raise self.fail(node, "its output's scale is so small that a ratio of scales is no float32")
+        return words
+
+    def padding(
+        self, node: Node, size: tuple[int, int], kernel: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+    ) -> Padding:
+        """(top, bottom, left, right) of a window by the node's options."""
+        options = node.options
+        if options["padding"] == "EXPLICIT":
+            top, bottom, left, right = options["pads"]
+            return top, bottom, left, right
+        stride = (options["strideH"], options["strideW"])
+        return tflite_padding(options["padding"], size, kernel, stride, dilation)
+
     def clamp(self, node: Node, output: Tensor) -> tuple[int, int]:
         """(act_min, act_max) of the fused activation."""
+        if "clamp" in node.options:
+            low, high = node.options["clamp"]
+            return low, high
         try:
             return activation_range(
                 node.options.get("fusedActivationFunction", "NONE"), output.scale, output.zero_point

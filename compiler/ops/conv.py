@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from compiler.fuse import BORDER
 from compiler.ir import Node
 from compiler.layer import ConvLayer, Geometry, GroupedLayer, Pair, blocks_of, pack_params, pack_weights
 from compiler.ops.context import Context
-from models.conv import tflite_padding
-from models.quantize import effective_scale, quantize_multiplier
 
 
 def lower(node: Node, context: Context) -> ConvLayer | GroupedLayer:
@@ -43,7 +42,7 @@ def window_of(node: Node, context: Context, kernel: Pair) -> dict[str, Any]:
     stride = (options["strideH"], options["strideW"])
     dilation = (options["dilationHFactor"], options["dilationWFactor"])
     context.check_window(node, stride, dilation)
-    top, bottom, left, right = tflite_padding(options["padding"], (in_h, in_w), kernel, stride, dilation)
+    top, bottom, left, right = context.padding(node, (in_h, in_w), kernel, dilation)
     if BORDER in options:
         (top, bottom), (left, right) = options[BORDER]
     span = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
@@ -63,7 +62,7 @@ def window_of(node: Node, context: Context, kernel: Pair) -> dict[str, Any]:
 def conv_layer(
     node: Node,
     context: Context,
-    weights: NDArray[np.int8],
+    weights: NDArray[np.int16],
     scales: NDArray[np.float32],
     in_size: Pair,
     out_size: Pair,
@@ -71,17 +70,22 @@ def conv_layer(
     dilation: Pair = (1, 1),
     pad: Pair = (0, 0),
 ) -> ConvLayer:
-    """The layer for weights int8 [O, kh, kw, C]; a fully connected layer comes here, too."""
+    """The layer for weights [O, kh, kw, C], [-255, 255]; a fully connected layer comes here, too.
+
+    Weights minus a zero point may need nine bits; they become the sum of two layers' weights then.
+    """
     cb = blocks_of(weights.shape[3], context.n)
     geometry = _geometry(context.n, weights, cb, in_size, out_size, stride, dilation, pad)
     shared = _shared(node, context, weights, scales, geometry)
-    return ConvLayer(**shared, weights=pack_weights(weights, context.n))
+    near = weights.clip(-128, 127)
+    rest = pack_weights((weights - near).astype(np.int8), context.n) if np.any(near != weights) else None
+    return ConvLayer(**shared, weights=pack_weights(near.astype(np.int8), context.n), rest=rest)
 
 
 def grouped_layer(
     node: Node,
     context: Context,
-    weights: NDArray[np.int8],
+    weights: NDArray[np.int16],
     first: NDArray[np.integer],
     scales: NDArray[np.float32],
     in_size: Pair,
@@ -89,12 +93,14 @@ def grouped_layer(
     stride: Pair = (1, 1),
     dilation: Pair = (1, 1),
     pad: Pair = (0, 0),
-) -> GroupedLayer:
-    """Output channel o sees input channels [first[o], first[o] + C) through its weights int8 [O, kh, kw, C].
+) -> ConvLayer | GroupedLayer:
+    """Output channel o sees input channels [first[o], first[o] + C) through its weights [O, kh, kw, C].
 
     first: never falls. Weights within a block that do not belong to a channel's group are 0.
     """
     n = context.n
+    if weights.min() < -128 or weights.max() > 127:
+        return _dense_layer(node, context, weights, first, scales, in_size, out_size, stride, dilation, pad)
     outputs, kh, kw, channels = weights.shape
     cb = blocks_of(context.layout(node, str(node.inputs[0]))[2], n)
     blocks = [first[start : start + n] for start in range(0, outputs, n)]
@@ -110,9 +116,26 @@ def grouped_layer(
     return GroupedLayer(**shared, weights=np.ascontiguousarray(packed), starts=tuple(starts), depth=depth)
 
 
+def _dense_layer(
+    node: Node,
+    context: Context,
+    weights: NDArray[np.int16],
+    first: NDArray[np.integer],
+    scales: NDArray[np.float32],
+    *window: Pair,
+) -> ConvLayer:
+    """A grouped convolution as a dense one: weights of nine bits are only known there."""
+    channels = context.layout(node, str(node.inputs[0]))[2]
+    wide = np.zeros((*weights.shape[:3], channels), dtype=np.int16)
+    for output, start in enumerate(first):
+        wide[output, :, :, start : start + weights.shape[3]] = weights[output]
+    layer = conv_layer(node, context, wide, scales, *window)
+    return replace(layer, macs=layer.macs * weights.shape[3] // channels)
+
+
 def _geometry(
     n: int,
-    weights: NDArray[np.int8],
+    weights: NDArray[np.int16],
     cb: int,
     in_size: Pair,
     out_size: Pair,
@@ -133,7 +156,7 @@ def _geometry(
 
 
 def _shared(
-    node: Node, context: Context, weights: NDArray[np.int8], scales: NDArray[np.float32], geometry: Geometry
+    node: Node, context: Context, weights: NDArray[np.int16], scales: NDArray[np.float32], geometry: Geometry
 ) -> dict[str, Any]:
     """The fields that layers with weights [O, kh, kw, C] have in common."""
     source = context.activation(node, node.inputs[0])
@@ -141,11 +164,7 @@ def _shared(
     outputs = weights.shape[0]
     context.check_kernel(node, geometry.kernel)
     bias = context.bias(node, outputs)
-    try:
-        real = np.broadcast_to(effective_scale(source.scale, scales, target.scale), outputs)
-        multiplier, shift = quantize_multiplier(real)
-    except ValueError as error:
-        raise context.fail(node, str(error)) from error
+    multiplier, shift = context.multiplier(node, source.scale, scales, target.scale, outputs)
     # Padding holds the zero point, so every tap of every pixel is off by it: one constant per channel.
     folded = bias - source.zero_point * weights.astype(np.int64).sum(axis=(1, 2, 3))
     act_min, act_max = context.clamp(node, target)
@@ -162,4 +181,5 @@ def _shared(
         "act_min": act_min,
         "act_max": act_max,
         "params": pack_params(folded, multiplier, shift, context.n),
+        "rounding": context.rounding,
     }

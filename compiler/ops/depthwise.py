@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from compiler.ir import Node
-from compiler.layer import GroupedLayer
+from compiler.layer import ConvLayer, GroupedLayer
 from compiler.ops.context import Context
 from compiler.ops.conv import grouped_layer, window_of
 
 
-def lower(node: Node, context: Context) -> GroupedLayer:
+def lower(node: Node, context: Context) -> ConvLayer | GroupedLayer:
     """Any kernel, stride, dilation, padding and multiplier; weights [1, kh, kw, O], scales on axis 3."""
     source = context.activation(node, node.inputs[0])
     weights, scales = context.weights(node, node.inputs[1], channel_axis=3)

@@ -1,36 +1,54 @@
-"""ADD, SUB and MUL of two tensors of one shape."""
+"""ADD, SUB and MUL: two tensors of one shape, or a tensor and a constant, or a tensor and one pixel."""
 
 from __future__ import annotations
 
-from compiler.ir import Node
-from compiler.layer import Geometry, Partner, PoolLayer, blocks_of
-from compiler.ops.context import Context
-from models.elementwise import Elementwise, tflite_element
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.ir import Node, Tensor
+from compiler.layer import Geometry, Layout, Partner, PoolLayer, blocks_of
+from compiler.ops.context import Context, fault_of_activation
+from models import ort
+from models.elementwise import (
+    Element,
+    Elementwise,
+    element,
+    fit_fp32_element,
+    fp32_element,
+    pairs_apart,
+    tflite_element,
+)
 from models.isa import PoolKind
+from models.quantize import Rounding
 
 _KINDS = {"ADD": Elementwise.ADD, "SUB": Elementwise.SUB, "MUL": Elementwise.MUL}
 
 
 def lower(node: Node, context: Context) -> PoolLayer:
     """The first operand goes through pool, a maximum of one pixel; the second meets it in post."""
-    first, second = (context.activation(node, name) for name in node.inputs[:2])
-    target = context.activation(node, node.outputs[0])
-    rows, columns, channels = context.layouts[first.name]
-    if context.layouts[second.name] != context.layouts[first.name]:
-        raise context.fail(
-            node, f"inputs {list(first.shape)} and {list(second.shape)}; both must have one shape"
-        )
-    context.layouts[target.name] = (rows, columns, channels)
-    cb = blocks_of(channels, context.n)
+    first, second = (_operand(node, context, name) for name in node.inputs[:2])
+    kind, target = _KINDS[node.op], context.activation(node, node.outputs[0])
+    if kind is not Elementwise.SUB and _smaller(context, first, second):
+        # The core broadcasts the second operand only, and so ONNX Runtime takes the other first, too.
+        first, second = second, first
+    if first.data is not None:
+        raise context.fail(node, f"{first.name!r} is a constant; only the second operand may be one")
+    layout = context.layouts[first.name]
+    data, broadcast = _second(node, context, second, target, layout)
+    context.layouts[target.name] = layout
+    scales = (first.scale, second.scale, target.scale)
+    zeros = (first.zero_point, second.zero_point, target.zero_point)
+    apart = 0
     try:
-        record = tflite_element(
-            _KINDS[node.op],
-            (first.scale, second.scale, target.scale),
-            (first.zero_point, second.zero_point, target.zero_point),
-            context.clamp(node, target),
-        )
+        if context.rounding is Rounding.FP32:
+            record, apart = _fp32(kind, scales, zeros, context.clamp(node, target), target.unsigned)
+        else:
+            record = tflite_element(kind, scales, zeros, context.clamp(node, target))
     except ValueError as error:
         raise context.fail(node, str(error)) from error
+    (rows, columns, _), cb = layout, blocks_of(layout[2], context.n)
     return PoolLayer(
         name=node.name,
         op=node.op,
@@ -39,5 +57,74 @@ def lower(node: Node, context: Context) -> PoolLayer:
         target=target.name,
         geometry=Geometry(rows, columns, cb, rows, columns, cb, kernel=(1, 1)),
         kind=PoolKind.MAX,
-        partner=Partner(second.name, _KINDS[node.op], record),
+        partner=Partner(None if data is not None else second.name, kind, record, data, broadcast, apart),
+        rounding=context.rounding,
     )
+
+
+def _operand(node: Node, context: Context, name: str | None) -> Tensor:
+    """A computed tensor, or a constant of int8 with one scale."""
+    tensor = context.tensor(node, name)
+    if tensor.data is None:
+        return context.activation(node, name)
+    if fault := fault_of_activation(tensor):
+        raise context.fail(node, f"constant {tensor.name!r} {fault}")
+    return tensor
+
+
+def _smaller(context: Context, first: Tensor, second: Tensor) -> bool:
+    if second.data is not None:
+        return False
+    if first.data is not None:
+        return True
+    return prod(context.layouts[first.name]) < prod(context.layouts[second.name])
+
+
+def _second(
+    node: Node, context: Context, second: Tensor, target: Tensor, layout: Layout
+) -> tuple[NDArray[np.int8] | None, bool]:
+    """(contents of a constant operand as they lie in DRAM, whether one pixel meets all)."""
+    rows, columns, channels = layout
+    if second.data is None:
+        other = context.layouts[second.name]
+        if other != layout and other != (1, 1, channels):
+            raise context.fail(
+                node,
+                f"inputs {list(layout)} and {list(other)}; both must have one shape, or the second one pixel",
+            )
+        return None, other != layout
+    shape = second.data.shape
+    try:
+        whole = np.broadcast_to(second.data, target.shape).reshape(layout)
+    except ValueError as error:
+        raise context.fail(node, f"constant {list(shape)} does not fit {list(target.shape)}") from error
+    one = whole[:1, :1]
+    broadcast = rows * columns > 1 and bool(np.all(whole == one))
+    padding = blocks_of(channels, context.n) * context.n - channels
+    data = np.pad(one if broadcast else whole, ((0, 0), (0, 0), (0, padding)))
+    return np.ascontiguousarray(data), broadcast
+
+
+def _fp32(
+    kind: Elementwise,
+    scales: tuple[float, float, float],
+    zeros: tuple[int, int, int],
+    ends: tuple[int, int],
+    unsigned: bool,
+) -> tuple[Element, int]:
+    """(record, pairs of values that ONNX Runtime computes otherwise)."""
+    record = fp32_element(kind, scales, zeros, ends)
+    if kind is Elementwise.SUB:
+        return record, _pairs_apart_sub(scales, record)
+    record = fit_fp32_element(kind, scales, record, unsigned=unsigned)
+    return record, pairs_apart(kind, scales, record, unsigned=unsigned)
+
+
+def _pairs_apart_sub(scales: tuple[float, float, float], record: Element) -> int:
+    """ONNX Runtime has no quantised difference: it subtracts between DequantizeLinear and QuantizeLinear."""
+    values = np.arange(256, dtype=np.uint8).view(np.int8)
+    x1, x2 = np.repeat(values, 256), np.tile(values, 256)
+    real = ort.dequantize(x1, scales[0], record.zp1) - ort.dequantize(x2, scales[1], record.zp2)
+    theirs = ort.quantize(real, scales[2], record.out_zp, np.int8).clip(record.out_min, record.out_max)
+    ours = element(x1, x2, Elementwise.SUB, record, Rounding.FP32)
+    return int(np.count_nonzero(ours != theirs))

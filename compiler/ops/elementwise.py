@@ -22,6 +22,7 @@ TABLES = (
     "RELU",
     "RELU6",
     "RELU_N1_TO_1",
+    "TABLE",
     "TANH",
 )
 
@@ -54,6 +55,8 @@ def _table(node: Node, context: Context, source: Tensor, target: Tensor) -> acti
     match node.op:
         case "LOGISTIC":
             return activation.sigmoid_table(*scales)
+        case "TABLE":
+            return node.options["table"]
         case "TANH":
             return activation.tanh_table(*scales)
         case "LEAKY_RELU":

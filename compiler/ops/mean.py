@@ -8,7 +8,9 @@ from compiler.ir import Node
 from compiler.layer import Geometry, PoolLayer, blocks_of, pack_params
 from compiler.ops.context import Context
 from models.isa import PoolKind
+from models.ort import average_multiplier
 from models.pool import mean_multiplier
+from models.quantize import Rounding
 
 
 def lower(node: Node, context: Context) -> PoolLayer:
@@ -22,9 +24,14 @@ def lower(node: Node, context: Context) -> PoolLayer:
     context.check_kernel(node, (rows, columns))
     count = rows * columns
     try:
-        multiplier, shift = mean_multiplier(source.scale, target.scale, count)
+        if context.rounding is Rounding.FP32:
+            word = average_multiplier(source.scale, target.scale, count)
+            multiplier, shift = int(context.check_word(node, word)), 0
+        else:
+            multiplier, shift = mean_multiplier(source.scale, target.scale, count)
     except ValueError as error:
         raise context.fail(node, str(error)) from error
+    act_min, act_max = context.clamp(node, target)
     context.layouts[target.name] = (1, 1, channels)
     cb = blocks_of(channels, context.n)
     return PoolLayer(
@@ -35,6 +42,9 @@ def lower(node: Node, context: Context) -> PoolLayer:
         target=target.name,
         geometry=Geometry(rows, columns, cb, 1, 1, cb, kernel=(rows, columns)),
         zero_point=target.zero_point,
+        act_min=act_min,
+        act_max=act_max,
+        rounding=context.rounding,
         params=pack_params(np.full(channels, -count * source.zero_point), multiplier, shift, context.n),
         kind=PoolKind.SUM,
     )

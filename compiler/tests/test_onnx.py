@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compiler.errors import CompileError, UnsupportedError
+from compiler.interpret import interpret
 from compiler.ir import Graph, Origin
 from compiler.onnx import read_onnx
-from compiler.tests.interpret import interpret
 from compiler.tests.onnx_networks import STYLES, quantised, random_network, run_onnx
 from models.tests.litert import SEED
 

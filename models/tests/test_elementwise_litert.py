@@ -143,7 +143,7 @@ def test_fp32_rounds_the_real_value_once() -> None:
         real = {Elementwise.ADD: r1 + r2, Elementwise.SUB: r1 - r2, Elementwise.MUL: r1 * r2}[kind] / scales[
             2
         ]
-        expected = np.clip(np.rint(real) + out_zp, -100, 101)
+        expected = np.clip(np.rint(real + out_zp), -100, 101)
         record = fp32_element(kind, scales, (zp1, zp2, out_zp), (-100, 101))
         np.testing.assert_array_equal(element(x1, x2, kind, record, Rounding.FP32), expected)
 

@@ -15,6 +15,7 @@ from tb.chip.png import read_png
 
 Values = Mapping[str, NDArray]  # by the name of the network's input, one image each, without the leading 1
 SUFFIXES = (".npy", ".npz", ".png")
+QUANTISE = ("QUANTIZE", "QuantizeLinear")
 
 
 def read_inputs(path: Path, graph: Graph) -> list[dict[str, NDArray]]:
@@ -46,7 +47,7 @@ def _noise(rng: np.random.Generator, graph: Graph, tensor: Tensor) -> NDArray:
         return whole
     for node in graph.nodes:
         to = graph.tensors[node.name]
-        if node.inputs[0] == tensor.name and node.op == "QUANTIZE" and len(to.scales) == 1:
+        if node.inputs[0] == tensor.name and node.op in QUANTISE and len(to.scales) == 1:
             return ((whole.astype(np.float64) - to.zero_point) * to.scale).astype(np.float32)
     return rng.normal(size=_shape(tensor)).astype(np.float32)
 
@@ -67,7 +68,9 @@ def _read(path: Path, graph: Graph) -> list[dict[str, NDArray]]:
         )
     tensor = graph.tensors[graph.inputs[0]]
     if suffix == ".png":
-        return [{tensor.name: _from_pixels(path, read_png(path), tensor)}]
+        origin = graph.origins.get(tensor.name)
+        planes = origin is not None and origin.image is not None
+        return [{tensor.name: _from_pixels(path, read_png(path), tensor, planes)}]
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -113,17 +116,19 @@ def _images(what: str, array: NDArray, tensor: Tensor) -> list[NDArray]:
     return list((images ^ 0x80).view(np.int8) if tensor.unsigned else images)
 
 
-def _from_pixels(path: Path, pixels: NDArray[np.uint8], tensor: Tensor) -> NDArray:
-    """pixels: uint8 [rows, columns, 1 or 3]."""
+def _from_pixels(path: Path, pixels: NDArray[np.uint8], tensor: Tensor, planes: bool) -> NDArray:
+    """pixels: uint8 [rows, columns, 1 or 3]. planes: the input has its channels first."""
     shape = _shape(tensor)
     wanted = shape if len(shape) == 3 else (*shape, 1)
+    if planes:
+        wanted = (*wanted[1:], wanted[0])
     if pixels.shape != wanted:
         rows, columns, channels = pixels.shape
         raise UserError(
             f"INPUT={path}: the image has {rows} rows, {columns} columns and {channels} channels; "
             f"input {tensor.name!r} is {list(shape)}"
         )
-    image = pixels.reshape(shape)
+    image = (pixels.transpose(2, 0, 1) if planes else pixels).reshape(shape)
     if tensor.dtype == np.float32:
         return image.astype(np.float32) / np.float32(255)
     return (image ^ 0x80).view(np.int8)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from compiler.network import Compiled
+from models.isa import Config
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
@@ -26,6 +27,8 @@ from tb.chip.session import bench
 
 LATENCY = 64  # cycles of the memory, unless a run says otherwise
 POLL = 0.2  # seconds between two looks at the progress
+# More threads gain the machine little, and wait in a loop: beside anything else it becomes ten times slower.
+ENV = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -43,7 +46,9 @@ class LayerResult:
 
 @dataclass
 class Result:
-    """What the simulation measured. counters: sums over all images."""
+    """What the simulation measured. counters: sums over all images. seconds: wall time over all images, of
+    the simulator (simulation), of putting the image in the memory (load), of reading the log (log), of
+    waiting for the machine (machine), of comparing (score)."""
 
     images: int = 0
     cycles: int = 0
@@ -52,6 +57,7 @@ class Result:
     first_mismatch: str = ""
     layers: list[LayerResult] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def mismatches(self) -> int:
@@ -83,6 +89,26 @@ class Progress:
         self.bar.close()
 
 
+def chip(
+    name: str,
+    config: Config,
+    words: int,
+    sim: str,
+    *,
+    outstanding: int = 8,
+    waves: bool = False,
+    verbose: bool = False,
+) -> Build:
+    """Build the chip with a memory of that many bus words, if it is not built. Raises UserError."""
+    parameters = {key.upper(): value for key, value in asdict(config).items()}
+    parameters |= {"OUTSTANDING": outstanding, "MEM_WORDS": words}
+    build = Build(name, bench([parameters], fast=True, timeout=3600), parameters, sim, waves)
+    start = time.monotonic()
+    if hdl.make(build, jobs=2, verbose=verbose):
+        print(f"chip built for {sim} in {time.monotonic() - start:.1f} s", flush=True)
+    return build
+
+
 def run(
     name: str,
     compiled: Compiled,
@@ -104,14 +130,8 @@ def run(
     ("machine") left it.
     Raises JobFailed if the simulation broke off, UserError if it does not build.
     """
-    config = compiled.config
-    words = max(1 << max(compiled.dram.size // config.n - 1, 1).bit_length(), least_words)
-    parameters = {key.upper(): value for key, value in asdict(config).items()}
-    parameters |= {"OUTSTANDING": outstanding, "MEM_WORDS": words}
-    build = Build(name, bench([parameters], fast=True, timeout=3600), parameters, sim, waves)
-    start = time.monotonic()
-    if hdl.make(build, jobs=2, verbose=verbose):
-        print(f"chip built for {sim} in {time.monotonic() - start:.1f} s", flush=True)
+    words = max(1 << max(compiled.dram.size // compiled.config.n - 1, 1).bit_length(), least_words)
+    build = chip(name, compiled.config, words, sim, outstanding=outstanding, waves=waves, verbose=verbose)
     folder = build.folder / "run"
     folder.mkdir(exist_ok=True)
     for old in ("result.json", "rtl.npy", "machine.npy", "progress"):
@@ -124,7 +144,7 @@ def run(
 
     def simulate() -> None:
         verdict.append(
-            runner.simulate(build, "tb.chip.network_sim", seed, verbose=verbose, plusargs=plusargs)
+            runner.simulate(build, "tb.chip.network_sim", seed, env=ENV, verbose=verbose, plusargs=plusargs)
         )
 
     thread = threading.Thread(target=simulate)

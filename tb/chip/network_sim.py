@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tb.chip.session import Outcome, Session
 
 # A program that takes longer than this is stuck. Cycles per image, in multiples of the array's own time.
 PATIENCE = 1000
+LARGE = 10_000_000  # multiplications from which the machine is worth a process of its own
 STAMPS = 256  # registers that hold the cycle at which a layer was done
 
 
@@ -33,23 +35,31 @@ async def network_runs(dut: Any) -> None:
         for name, tensor in tensors.items():
             compiled.write_input(image, index, tensor, name)
     session = await Session.open(dut)
+    seconds: defaultdict[str, float] = defaultdict(float)
+    start = time.monotonic()
     await session.load(image)
+    seconds["load"] = time.monotonic() - start
     score = ProgramScore([layer.name for layer in compiled.layers])
     result = Result(layers=[LayerResult(layer.name, layer.op, layer.macs) for layer in compiled.layers])
     counters: Counter[str] = Counter()
     macs = sum(layer.macs for layer in compiled.layers)
     limit = max(PATIENCE * macs // compiled.config.n**2, 10_000_000)
     for index, (base, length) in enumerate(compiled.programs):
-        outcome = await session.run(base, length, limit)
+        outcome = await session.run(base, length, limit, beside=macs > LARGE)
         assert outcome.error is None, f"image {index}: the core stopped with {outcome.error}"
+        start = time.monotonic()
         score.compare(outcome.trace, outcome.table)
         counters.update(outcome.counters)
         await _layers(session, compiled, index, result, outcome)
+        seconds["score"] += time.monotonic() - start
+        for part, taken in outcome.seconds.items():
+            seconds[part] += taken
         Path("progress").write_text(str(index + 1))
     for number, layer in enumerate(result.layers):
         layer.bytes_read, layer.bytes_written = score.read[number], score.written[number]
     result.images, result.bursts = len(inputs), score.bursts
     result.cycles, result.counters = counters["cycles"], dict(counters)
+    result.seconds = dict(seconds)
     result.burst_mismatches = len(score.mismatches)
     result.first_mismatch = str(score.mismatches[0]) if score.mismatches else ""
     np.save("rtl.npy", session.shadow)

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.network import Compiled, compile_network
+from compiler.network import Compiled, compile_network, read_network
+from compiler.ops.context import ROUNDINGS
 from compiler.tests.deep_networks import grow_concat, grow_cut, grow_pad
 from compiler.tests.random_networks import RandomNetwork, start
 from models.isa import COMMAND_BYTES, Command, Config, decode
+from models.machine import Machine
 
 
 @dataclass
 class Image:
-    """A DRAM image with one program. values: every tensor by the operator models, by name."""
+    """A DRAM image with one program. values: every tensor by the operator models, by name; in the contracts
+    in which nothing else knows these networks, by the reference machine."""
 
     compiled: Compiled
     dram: NDArray[np.uint8]
@@ -86,7 +89,8 @@ def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> No
 def random_image(
     rng: np.random.Generator, config: Config, operators: int = 3, dense: bool = True, most: int = 9
 ) -> Image:
-    """A random network of that many operators, then sometimes a fully connected one, with its input.
+    """A random network of that many operators, then sometimes a fully connected one, with its input; in the
+    arithmetic of any contract.
 
     most: rows and columns of the input at most; channels go up to four times that.
     """
@@ -97,10 +101,16 @@ def random_image(
     if dense and rng.integers(2):
         network.flatten()
         network.dense(int(rng.integers(1, 20)))
-    compiled = compile_network(network.finish(), config)
+    contract = str(rng.choice(list(ROUNDINGS)))
+    compiled = compile_network(replace(read_network(network.finish()), contract=contract), config)
     dram = compiled.dram.copy()
     # What nobody writes is noise, so that a read of it shows.
     area = dram[compiled.image_base :]
     area[:] = rng.integers(0, 256, area.size)
     compiled.write_input(dram, 0, first)
-    return Image(compiled, dram, network.values)
+    values = network.values
+    if contract != "tflite":
+        after = dram.copy()
+        Machine(config).run(after, *compiled.programs[0])
+        values = {name: compiled.read_tensor(after, 0, name) for name in compiled.tensors}
+    return Image(compiled, dram, values)

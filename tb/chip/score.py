@@ -113,10 +113,10 @@ class ProgramScore:
         rows = rows[:count]
         if axi_id != ID_FETCH:
             moved = self.written if axi_id == ID_STORE else self.read
-            for layer in np.unique(want.layer[:count]):
-                moved[int(layer)] += (
-                    int(table.beats[rows][want.layer[:count] == layer].sum()) * table.reads.shape[1]
-                )
+            layers, at = np.unique(want.layer[:count], return_inverse=True)
+            moves = np.bincount(at, table.beats[rows], len(layers)).astype(np.int64)
+            for layer, total in zip(layers.tolist(), moves.tolist(), strict=True):
+                moved[layer] += total * table.reads.shape[1]
         words = table.writes if axi_id == ID_STORE else table.reads
         good = np.ones(count, bool)
         columns = (
@@ -134,11 +134,13 @@ class ProgramScore:
         beats = want.beats[:count][good]
         starts = np.cumsum(beats) - beats
         offset = np.arange(int(beats.sum())) - np.repeat(starts, beats)
-        expected_words = want.words[np.repeat(want.first[:count][good], beats) + offset]
+        expected_words = want.words[: len(offset)]
+        if not good.all():
+            expected_words = want.words[np.repeat(want.first[:count][good], beats) + offset]
         found_words = words[np.repeat(table.position[rows][good], beats) + offset]
-        wrong = np.flatnonzero((expected_words != found_words).any(axis=1))
-        if not len(wrong):
+        if np.array_equal(expected_words, found_words):
             return
+        wrong = np.flatnonzero((expected_words != found_words).any(axis=1))
         owner = np.repeat(np.flatnonzero(good), beats)[wrong]
         for burst, at in zip(*np.unique(owner, return_index=True), strict=True):
             word = wrong[at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from models.machine import Machine
 from models.trace import CommandBursts, Trace
 from tb.agents.memory_log import BurstTable, MemoryLog
 from tb.bench import Bench, params
+from tb.chip.beside import Beside
 from tb.chip.host import ErrorRecord, Host
 from tb.chip.score import ProgramScore, apply_writes
 
@@ -44,6 +46,8 @@ class Outcome:
     table: BurstTable
     trace: Trace
     counters: dict[str, int]
+    # Wall time of the simulator (its calls into Python included), of reading the log, of the machine.
+    seconds: dict[str, float]
 
 
 class Session:
@@ -84,14 +88,29 @@ class Session:
         self.host.check_bus()
         return table
 
-    async def run(self, base: int, length: int, limit: int = LIMIT, counters: bool = True) -> Outcome:
-        """Run one program on the chip and on the machine. Nothing is compared here."""
+    async def run(
+        self, base: int, length: int, limit: int = LIMIT, counters: bool = True, beside: bool = False
+    ) -> Outcome:
+        """Run one program on the chip and on the machine. Nothing is compared here.
+
+        beside: both at the same time, on two processors. Worth its few milliseconds when the machine takes
+        longer.
+        """
+        start = time.monotonic()
+        golden = Beside(self.machine, self.memory, base, length) if beside else None
         error = await self.host.run(base, length, limit)
+        simulated = time.monotonic()
         table = await self.traffic()
         counts = await self.host.counters() if counters else {}
-        trace = self.machine.run(self.memory, base, length)
         apply_writes(self.shadow, table)
-        return Outcome(error, table, trace, counts)
+        logged = time.monotonic()
+        if golden:
+            trace, self.memory = golden.result()
+        else:
+            trace = self.machine.run(self.memory, base, length)
+        seconds = {"simulation": simulated - start, "log": logged - simulated}
+        seconds["machine"] = time.monotonic() - logged
+        return Outcome(error, table, trace, counts, seconds)
 
 
 def fetched(memory: NDArray[np.uint8], base: int, length: int, config: Config) -> list[CommandBursts]:

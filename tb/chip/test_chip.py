@@ -234,13 +234,11 @@ async def chip_survives_reset_in_flight(dut: Any) -> None:
 async def chip_is_done_only_after_a_load_behind_the_last_store(dut: Any) -> None:
     """END is long read, and for one cycle only the queue of load knows that there is something left to do."""
     chip = await Chip.open(dut)
-    n = chip.session.config.n
-    window = {"run": 4, "stride_x": 4 * n, "stride_y": 4 * n}
     commands = (
-        Load(dest=Dest.ACT, address=0x1000, signal_compute=True, **window),
+        Load(dest=Dest.ACT, address=0x1000, run=4, signal_compute=True),
         Pool(out_w=4, x_step=1, x_stride=1, x_hi=4, y_hi=1, bypass=True, wait_load=True, signal_store=True),
-        Store(address=0x2000, wait_compute=True, signal_load=True, **window),
-        Load(dest=Dest.ACT, address=0x2000, buffer=16, wait_store=True, **window),
+        Store(address=0x2000, run=4, wait_compute=True, signal_load=True),
+        Load(dest=Dest.ACT, address=0x2000, run=4, buffer=16, wait_store=True),
         End(),
     )
     image = chip.rng.integers(0, 256, 0x5000).astype(np.uint8)

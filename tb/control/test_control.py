@@ -162,8 +162,12 @@ class ControlEnv(BlockEnv):
 @cocotb.parametrize(profile=range(4))
 async def control_matches_model_on_random_cycles(dut: Any, profile: int) -> None:
     """Profiles from rare to frequent errors; every cause must have occurred in one of them."""
+    wanted = {"done", Cause.STOPPED, Cause.READ_DECERR, Cause.WRITE_SLVERR}
     async with start(ControlEnv, dut) as env:
-        for _ in range(8):
+        for turn in range(100):
+            # Some seeds meet the rare outcomes later than others.
+            if turn >= 8 and wanted <= env.outcomes:
+                break
             rng = env.rng
             error = rng.choice((0.0, 0.02, 0.2))
             env.chance = {
@@ -177,7 +181,7 @@ async def control_matches_model_on_random_cycles(dut: Any, profile: int) -> None
             }
             env.limit = rng.choice((0, 1, 3, rng.randint(2, 30)))
             await env.cycles(150)
-        assert {"done", Cause.STOPPED, Cause.READ_DECERR, Cause.WRITE_SLVERR} <= env.outcomes, env.outcomes
+        assert wanted <= env.outcomes, env.outcomes
 
 
 @cocotb.test()

@@ -229,7 +229,8 @@ module chip_raw #(
   wire flushed;
   wire load_done;
   wire dump_done;
-  wire unused = &{m_axi_arsize, m_axi_arburst, m_axi_awsize, m_axi_awburst, m_axi_wlast, flushed, load_done, dump_done};
+  wire unused_axi = &{m_axi_arsize, m_axi_arburst, m_axi_awsize, m_axi_awburst, m_axi_wlast};
+  wire unused_done = &{flushed, load_done, dump_done};
 
   axi_memory #(
       .DATA_W(8 * N),

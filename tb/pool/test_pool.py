@@ -28,7 +28,12 @@ OUTCOMES |= {"tie_up", "tie_down", "average_of_minimum"}
 async def pool_matches_model_on_random_commands(dut, pressure, salt):
     async with start(PoolEnv, dut, pressure=pressure, salt=salt) as env:
         await env.run(random_pools(env.rng, env.config, env.words, lighter(60, 2), lighter(400, 4)))
-    missed = OUTCOMES - {name for name, count in env.outcomes.items() if count}
+        # Some seeds meet the rare outcomes later than others.
+        for _ in range(20):
+            missed = OUTCOMES - {name for name, count in env.outcomes.items() if count}
+            if not missed:
+                break
+            await env.run(random_pools(env.rng, env.config, env.words, 20, 400))
     assert not missed, f"no window met: {missed}"
 
 

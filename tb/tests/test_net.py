@@ -16,7 +16,7 @@ from compiler.tests.random_networks import RandomNetwork
 from compiler.tflite_build import TfliteBuilder
 from models.machine import Machine
 from models.tests.litert import run as litert
-from tb.chip import net
+from tb.chip import net, subject_tflite
 from tb.chip.job import LayerResult, Result
 
 Spoil = Callable[[Compiled, NDArray[np.uint8]], None]
@@ -164,8 +164,12 @@ def test_float_form_that_is_not_as_modelled_fails(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = dense_network(tmp_path / "dense.tflite")
-    exact = net.requantize_litert_fc
-    monkeypatch.setattr(net, "requantize_litert_fc", lambda acc, real: exact(acc, real) + (acc % 997 == 0))
+    exact = subject_tflite.requantize_litert_fc
+
+    def wrong(acc: NDArray, real: NDArray) -> NDArray:
+        return exact(acc, real) + (acc % 997 == 0)
+
+    monkeypatch.setattr(subject_tflite, "requantize_litert_fc", wrong)
     assert run(model, "--fc", "litert") == 1
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from compiler.tests.random_networks import RandomNetwork
 from compiler.tflite_build import TfliteBuilder
-from tb.chip import net, runtime
+from tb.chip import net, runtime, subject_tflite
 from tb.chip.png import SIGNATURE
 
 SHAPE = (6, 5, 3)
@@ -215,7 +215,7 @@ def test_no_damage_ends_in_a_traceback(model: Path, monkeypatch: pytest.MonkeyPa
     def reached(*_: object) -> None:
         raise Reached
 
-    monkeypatch.setattr(net, "check", reached)
+    monkeypatch.setattr(subject_tflite, "check", reached)
     rng = np.random.default_rng(7)
     raw = model.read_bytes()
     ends = []

@@ -1,4 +1,5 @@
-"""Runs a graph that came from ONNX on the operator models, tensor by tensor.
+"""Runs a graph that came from ONNX on the operator models, tensor by tensor: the judge of what each layer did
+with the inputs that it had.
 
 exact: element-wise operators and averages as ONNX Runtime computes them in float32 (models/ort.py); else as
 the core does, in one rounding.
@@ -25,11 +26,15 @@ def interpret(graph: Graph, inputs: Values, *, exact: bool) -> Values:
     """Every activation of the graph by name, int8 in the graph's layout."""
     values = dict(inputs)
     for node in graph.nodes:
-        target = graph.tensors[node.name]
-        result = _run(graph, node, values, exact)
-        assert result.dtype == np.int8
-        values[node.name] = result.reshape(target.shape)
+        values[node.name] = run_node(graph, node, values, exact=exact)
     return values
+
+
+def run_node(graph: Graph, node: Node, values: Values, *, exact: bool) -> NDArray[np.int8]:
+    """One node's output; values: of its inputs, at least."""
+    result = _run(graph, node, values, exact)
+    assert result.dtype == np.int8
+    return result.reshape(graph.tensors[node.name].shape)
 
 
 def _run(graph: Graph, node: Node, values: Values, exact: bool) -> NDArray[np.int8]:
@@ -108,7 +113,14 @@ def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact
     scales = (tensors[0].scale, tensors[1].scale, target.scale)
     zeros = (tensors[0].zero_point, tensors[1].zero_point, target.zero_point)
     low, high = node.options["clamp"]
-    if not exact or kind == Elementwise.SUB:
+    if exact and kind == Elementwise.SUB:
+        # ONNX Runtime has no quantised difference.
+        real = ort.dequantize(x1, scales[0], zeros[0]) - ort.dequantize(x2, scales[1], zeros[1])
+        return ort.quantize(real, scales[2], zeros[2], np.int8).clip(low, high)
+    if not exact:
+        if x1.size < x2.size and kind != Elementwise.SUB:
+            x1, x2 = x2, x1
+            scales, zeros = (scales[1], scales[0], scales[2]), (zeros[1], zeros[0], zeros[2])
         record = fp32_element(kind, scales, zeros, (low, high))
         if kind != Elementwise.SUB:
             unsigned = _shift(graph.origins[target.name]) != 0

@@ -1,0 +1,1 @@
+"""How fast and how busy: whole networks on the RTL, measured by `make bench`."""

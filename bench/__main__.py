@@ -1,0 +1,168 @@
+"""Measure the chip and its simulation: `make bench`. Networks, tables and build/bench/summary.json.
+
+python -m bench --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from bench import blocks, measure, networks, topology
+from bench.measure import Measured
+from bench.speed import Speed, scaling, side_by_side
+from compiler.errors import CompileError
+from models.isa import Config
+from scripts.tools import BUILD, UserError
+from tb.chip import report
+from tb.chip.job import JobFailed
+
+SUMMARY = BUILD / "bench" / "summary.json"
+BLOCKS = ("lib", "conv")  # small parts such as FIFOs; the largest block
+
+
+def bench(seed: int) -> bool:
+    """Measure everything, print, write the summary. True if no run had a mismatch."""
+    repeat = f"make bench SEED={seed}"
+    print(f"seed={seed}  repeat: {repeat}", flush=True)
+    summary: dict[str, Any] = {"seed": seed, "repeat": repeat}
+    config = Config()
+
+    def say(what: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')}  {what}", flush=True)
+
+    say("ResNet-50 v1.5, every check on, beside the bare chip")
+    network = networks.build(topology.resnet50(), seed)
+    speed, resnet = side_by_side(network, config, seed)
+    print_layers(resnet)
+    print_speed(speed)
+    summary |= {"resnet50": resnet.entry(), **speed.entry()}
+    say("as networks grow")
+    summary["scaling"], mismatches = scaling(config, seed, resnet)
+    print_scaling(summary["scaling"])
+    others = [resnet]
+    for key, shape, wide in (
+        ("resnet50_20_classes", topology.resnet50(classes=20), config),
+        ("mobilenet_v2", topology.mobilenet_v2(), config),
+        ("resnet50_n32", topology.resnet50(), Config(n=32)),
+    ):
+        say(f"{shape.name}, N = {wide.n}")
+        others.append(measure.measure(networks.build(shape, seed), wide, seed))
+        summary[key] = others[-1].entry()
+    print_networks(others)
+    say("blocks, cold and warm")
+    times = [blocks.measure(block, seed) for block in BLOCKS]
+    print_blocks(times)
+    summary["blocks"] = [vars(entry) for entry in times]
+    summary["block_cold_s"] = max(entry.cold for entry in times)
+    summary["block_warm_s"] = max(entry.warm for entry in times)
+    mismatches += sum(measured.result.mismatches for measured in others)
+    summary["mismatches"] = mismatches
+    report.write_summary(SUMMARY, summary)
+    for measured in others:
+        if measured.result.first_mismatch:
+            print(f"{measured.network.name}, the first mismatch:\n{measured.result.first_mismatch}")
+    good = mismatches == 0 and all(measured.result.bursts for measured in others)
+    print(("passed  " if good else f"FAILED  {mismatches} mismatches  ") + f"seed={seed}  repeat: {repeat}")
+    return good
+
+
+def print_layers(measured: Measured) -> None:
+    """A row per layer: what the roofline predicts beside what the RTL took."""
+    entry = measured.entry()
+    total = {**entry, "name": "whole network", "op": "", "macs": measured.macs}
+    for key in ("bytes_read", "bytes_written"):
+        total[key] = sum(layer[key] for layer in entry["layers"])
+    rows = [
+        [
+            row["name"],
+            row["op"],
+            f"{row['macs'] / 1e6:,.1f}",
+            f"{row['predicted_cycles']:,}",
+            f"{row['cycles']:,.0f}",
+            f"{row['cycles'] / row['predicted_cycles'] - 1:+.1%}",
+            f"{row['utilisation']:.1%}",
+            f"{row['bytes_read']:,}",
+            f"{row['bytes_written']:,}",
+            str(row["mismatches"]),
+        ]
+        for row in (*entry["layers"], total)
+    ]
+    numbers = ("MMAC", "predicted", "cycles", "off by", "utilisation", "read", "written", "mismatches")
+    report.print_table(measured.network.name, ("layer", "operator"), numbers, rows[:-1], rows[-1])
+    for name in ("saturated", "zeros"):
+        low, high = entry[name]
+        print(f"  {name} values of a layer: {low:.1%} to {high:.1%}")
+    low, high = entry["deviation"]
+    print(f"  standard deviation of a layer's int8 values: {low:.0f} to {high:.0f}", flush=True)
+
+
+def print_speed(speed: Speed) -> None:
+    """Cycles a second, and over the bare chip's."""
+    rows = [
+        [name, f"{hz / 1e3:,.0f}", f"{hz / speed.raw_hz:.3f}"]
+        for name, hz in (
+            ("bare: no Python, no VPI, no log", speed.raw_hz),
+            ("simulation with log and rules, Python awake", speed.simulated_hz),
+            ("until the last byte is compared", speed.checked_hz),
+            ("cocotbext-axi's AxiRam as the memory", speed.peer_hz),
+        )
+    ]
+    total = ["speed_ratio", "", f"{speed.ratio:.3f}"]
+    report.print_table("speed of the simulation", ("",), ("kHz", "of bare"), rows, total)
+
+
+def print_scaling(points: Sequence[dict[str, Any]]) -> None:
+    """Cost over size."""
+    rows = [
+        [
+            point["name"],
+            f"{point['gmac']:.3f}",
+            str(point["images"]),
+            f"{point['wall_s']:.3f}",
+            f"{point['s_per_gmac']:.2f}",
+            f"{point['s_per_mcycle']:.2f}",
+            f"{point['python_share']:.1%}",
+        ]
+        for point in points
+    ]
+    numbers = ("GMAC", "images", "s/image", "s/GMAC", "s/Mcycle", "Python")
+    report.print_table("as networks grow", ("network",), numbers, rows[:-1], rows[-1])
+
+
+def print_networks(runs: Sequence[Measured]) -> None:
+    """A row per whole network."""
+    rows = []
+    for measured in runs:
+        entry = measured.entry()
+        row = [measured.network.name, str(entry["n"]), f"{entry['gmac']:.2f}", f"{entry['cycles']:,.0f}"]
+        row += [f"{entry['utilisation']:.1%}", f"{entry['wall_s']:.1f}", f"{entry['bursts']:,}"]
+        rows.append([*row, str(entry["mismatches"])])
+    numbers = ("N", "GMAC", "cycles", "utilisation", "wall s", "bursts", "mismatches")
+    report.print_table("whole networks", ("network",), numbers, rows[:-1], rows[-1])
+
+
+def print_blocks(times: Sequence[blocks.BlockTime]) -> None:
+    """Seconds of `make sim BLOCK=x`."""
+    for entry in times:
+        print(f"  make sim BLOCK={entry.block}: {entry.cold:.1f} s cold, {entry.warm:.1f} s warm", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, required=True)
+    try:
+        return 0 if bench(parser.parse_args().seed) else 1
+    except (UserError, CompileError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (JobFailed, RuntimeError) as error:
+        print(f"FAILED  {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""One network, compiled, run on the RTL with every check on, and what is said about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import roofline
+from bench.networks import Network
+from compiler.network import Compiled, LayerInfo, compile_network
+from models.isa import Config
+from tb.chip import job, report
+from tb.chip.job import Result
+
+# One build of the chip serves all networks: its memory holds the largest.
+MEMORY = 64 << 20  # bytes
+NAME = "bench"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A network's run. wall: seconds of everything from the network's file to its result, without the build
+    of the chip. machine: DRAM as the reference machine left it."""
+
+    network: Network
+    compiled: Compiled
+    result: Result
+    wall: float
+    machine: NDArray[np.uint8]
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of one image."""
+        return sum(layer.macs for layer in self.compiled.layers)
+
+    @cached_property
+    def predicted(self) -> list[int]:
+        """Cycles of each layer by the roofline."""
+        return roofline.predict(self.compiled)
+
+    @property
+    def cycles(self) -> float:
+        """Of one image."""
+        return self.result.cycles / self.result.images
+
+    @property
+    def simulated(self) -> float:
+        """Seconds of one image's simulation, its calls into Python included."""
+        return self.result.seconds["simulation"] / self.result.images
+
+    @property
+    def checked(self) -> float:
+        """Seconds of one image from the program's start until the last byte is compared."""
+        parts = sum(self.result.seconds[part] for part in ("simulation", "log", "machine", "score"))
+        return parts / self.result.images
+
+    def entry(self) -> dict[str, Any]:
+        """For the summary."""
+        n = self.compiled.config.n
+        return {
+            "cycles": self.cycles,
+            "utilisation": report.utilisation(self.macs, self.cycles, n),
+            "wall_s": self.wall,
+            "mismatches": self.result.mismatches,
+            "bursts": self.result.bursts,
+            "predicted_cycles": sum(self.predicted),
+            "gmac": self.macs / 1e9,
+            "n": n,
+            "seconds": self.result.seconds,
+            "counters": self.result.counters,
+            "layers": self.layers(),
+            **self.spread(),
+        }
+
+    def layers(self) -> list[dict[str, Any]]:
+        """An entry per layer, with the cycles that the roofline predicts."""
+        images, n = self.result.images, self.compiled.config.n
+        return [
+            {**report.layer_entry(layer, images, n), "predicted_cycles": cycles}
+            for layer, cycles in zip(self.result.layers, self.predicted, strict=True)
+        ]
+
+    def spread(self) -> dict[str, list[float]]:
+        """Smallest and largest over the layers: share of values at an end of int8 that is not zero, share of
+        zeros, standard deviation."""
+        rows = np.array([self._values(layer) for layer in self.compiled.layers])
+        names = ("saturated", "zeros", "deviation")
+        ends = zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)
+        return {name: list(pair) for name, pair in zip(names, ends, strict=True)}
+
+    def _values(self, layer: LayerInfo) -> tuple[float, float, float]:
+        value = self.compiled.read_tensor(self.machine, 0, layer.target)
+        zero = value == self.compiled.graph.tensors[layer.target].zero_point
+        ends = ((value == 127) | (value == -128)) & ~zero
+        return float(ends.mean()), float(zero.mean()), float(value.std())
+
+
+def macs(network: Network, config: Config) -> int:
+    """Multiplications of one run of a network."""
+    return sum(layer.macs for layer in compile_network(network.model, config).layers)
+
+
+def measure(network: Network, config: Config, seed: int, images: int = 1) -> Measured:
+    """Compile and run `images` times the network's input. The chip is built if need be, outside of `wall`.
+
+    Raises JobFailed if the simulation broke off, UserError if the chip does not build.
+    """
+    job.chip(NAME, config, MEMORY // config.n, "verilator")
+    start = time.monotonic()
+    compiled = compile_network(network.model, config, images)
+    inputs: list[Mapping[str, NDArray[np.int8]]] = [{compiled.inputs[0]: network.input}] * images
+    result, memory = job.run(NAME, compiled, inputs, "verilator", seed, least_words=MEMORY // config.n)
+    return Measured(network, compiled, result, time.monotonic() - start, memory["machine"])

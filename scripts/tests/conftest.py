@@ -66,7 +66,7 @@ class Tree:
         shutil.copytree(
             ROOT / "scripts", root / "scripts", ignore=shutil.ignore_patterns("tests", "__pycache__")
         )
-        for package in ("tb", "models", "compiler", "nets"):
+        for package in ("tb", "models", "compiler", "nets", "bench"):
             self.write(f"{package}/__init__.py", "")
         for file in (ROOT / "tb").glob("*.py"):
             shutil.copy(file, root / "tb")

@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from models.isa import COMMAND_BYTES, Cause, Dest, End, Load, Pool, Store
+from models.isa import COMMAND_BYTES, Cause, Conv, Dest, End, Load, Pool, Store
 from tb.bench import seed, simulator
 from tb.chip import host
 from tb.chip.host import PERIOD_NS, HostError
@@ -246,6 +246,34 @@ async def chip_is_done_only_after_a_load_behind_the_last_store(dut: Any) -> None
     image[0x4000 : 0x4000 + len(raw)] = np.frombuffer(raw, np.uint8)
     await chip.session.load(image)
     check(await chip.session.run(0x4000, len(commands), LIMIT), chip.session)
+
+
+@cocotb.test()
+async def chip_counts_a_wait_where_it_happens(dut: Any) -> None:
+    """One command that waits for ever, and the one counter of that wait; the others stand still."""
+    chip = await Chip.open(dut)
+    limit, few = 2000, 100
+    waits = {"stall_load", "stall_weights", "stall_acc", "stall_out", "load_wait", "store_wait"}
+    pool = Pool(bypass=True, x_hi=1, y_hi=1)
+    conv = Conv(out_w=4, clear=True, drain=True, wait_store=True)  # a pixel a tile: two banks, then none
+    for command, counted in (
+        (Load(wait_compute=True), {"load_wait"}),
+        (Store(wait_compute=True), {"store_wait"}),
+        (replace(pool, wait_load=True), {"stall_load"}),
+        (replace(pool, wait_store=True), {"stall_out"}),
+        (conv, {"stall_out", "stall_acc"}),
+    ):
+        image = np.zeros(0x1000, np.uint8)
+        image[:128] = np.frombuffer(command.encode() + End().encode(), np.uint8)
+        await chip.session.load(image)
+        await chip.host.write(host.WATCHDOG, limit)
+        record = await chip.host.run(0, 2, 10 * limit)
+        assert record is not None and record.cause == Cause.WATCHDOG, f"{command}: {record}"
+        counters = await chip.host.counters()
+        assert {name for name in waits if counters[name] > limit - few} == counted, f"{command}: {counters}"
+        assert all(counters[name] < few for name in waits - counted), f"{command}: {counters}"
+        await chip.session.traffic()
+    await chip.host.write(host.WATCHDOG, 0x100000)
 
 
 @cocotb.test()

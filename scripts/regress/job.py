@@ -25,7 +25,7 @@ SHOWN = 2000  # characters of a log that a report keeps
 
 @dataclass(frozen=True)
 class Job:
-    """command: Python's arguments; `--folder F` is added, where results.xml must be afterwards, and
+    """command: Python's arguments; `--folder F` is added, where results.xml must be, and
     `--waves` when it runs again. repeat: what a person types. limit: seconds. build: what it runs on, by name.
     alone: of the jobs with the same word one runs at a time."""
 
@@ -69,6 +69,8 @@ class Processes:
                 command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
         self.running.add(process)
+        if self.stopped:
+            self.kill()
         try:
             return process.wait(limit)
         except subprocess.TimeoutExpired:

@@ -56,7 +56,7 @@ def run_all(
         thread.start()
     told = 0
     try:
-        while told < len(jobs):
+        while told < len(jobs) and not processes.stopped:
             with changed:
                 while told == len(ended):
                     changed.wait()

@@ -148,24 +148,27 @@ def test_a_job_that_cannot_even_be_run_has_an_end() -> None:
     assert outcome.status == "crashed" and "no space left" in outcome.message
 
 
-def test_a_regression_that_is_stopped_accounts_for_every_job(tmp_path: Path) -> None:
+@pytest.mark.parametrize("during", ["builds", "jobs"])
+def test_a_regression_that_is_stopped_accounts_for_every_job(tmp_path: Path, during: str) -> None:
     program = f"""
 import pathlib, signal, sys
 from scripts.regress import __main__ as regress
 from scripts.regress.plan import Plan
 from scripts.tests.test_regress import fake
 work = [fake("quick", "cases('')"), fake("slow", "time.sleep(60)"), fake("never", "cases('')")]
-sys.exit(regress.regress(Plan([], work), [1], "", 1, pathlib.Path({str(tmp_path)!r}) / "regress"))
+builds = [fake("slow", "time.sleep(60)")] if {during!r} == "builds" else []
+sys.exit(regress.regress(Plan(builds, work), [1], "", 1, pathlib.Path({str(tmp_path)!r}) / "regress"))
 """
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     for _ in range(300):
-        if (tmp_path / "regress" / "slow").exists():
+        if list(tmp_path.glob("regress/**/slow/job.log")):
             break
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(30) == 130
     summary = json.loads((tmp_path / "regress" / "summary.json").read_text())
-    assert [result["status"] for result in summary["results"]] == ["passed", "crashed", "crashed"]
+    first = "passed" if during == "jobs" else "crashed"
+    assert [result["status"] for result in summary["results"]] == [first, "crashed", "crashed"]
     assert summary["results"][2]["message"] == "it was never started"
 
 

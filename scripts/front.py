@@ -143,6 +143,8 @@ def work(target: str, values: dict[str, str]) -> int:
         arguments = ["bench", "--seed", seed]
     elif target == "regress":
         arguments = ["scripts.regress", "--seed", seed, *options(values, "SEEDS", "BLOCK", "SIM", "JOBS")]
+    elif target == "registers":
+        arguments = ["scripts.registers"]
     elif target == "test":
         arguments = ["scripts.test_all", "--seed", seed, *switches]
     else:
@@ -161,7 +163,7 @@ def main() -> int:
         print("\n".join(blocks()))
     elif target == "clean":
         shutil.rmtree(BUILD, ignore_errors=True)
-    elif target in ("sim", "net", "bench", "regress", "test", "check", "format"):
+    elif target in ("sim", "net", "bench", "regress", "registers", "test", "check", "format"):
         return work(target, values)
     else:
         raise UserError(f"make {target} does not exist yet")

@@ -26,8 +26,8 @@ SHOWN = 2000  # characters of a log that a report keeps
 @dataclass(frozen=True)
 class Job:
     """command: Python's arguments; `--folder F` is added, where results.xml must be, and
-    `--waves` when it runs again. repeat: what a person types. limit: seconds. build: what it runs on, by name.
-    alone: of the jobs with the same word one runs at a time."""
+    `--waves` when it runs again. repeat: what a person types. limit: seconds. build: what it runs on, by
+    name. alone: of the jobs with the same word one runs at a time."""
 
     name: str
     sim: str

@@ -585,8 +585,6 @@ module npu #(
   wire read_burst = m_axi_arvalid && m_axi_arready;
   wire write_burst = m_axi_awvalid && m_axi_awready;
   wire write_response = m_axi_bvalid && m_axi_bready;
-  // Also in the cycle in which it takes a command: there is no gap between post's last word and its write.
-  wire s_works = !s_idle || sq_ready;
   wire bus_moves = read_beat || write_beat || read_burst || write_burst || write_response;
 
   npu_control #(
@@ -640,7 +638,7 @@ module npu #(
       .weights_missing(weights_missing),
       .room_missing(room_missing),
       .token_full(token_full),
-      .drains(d_drains || s_works),
+      .drains(d_drains || !s_idle),
       .load_wait(l_stat_wait),
       .store_wait(s_stat_wait),
       .read_beat(read_beat),

@@ -27,7 +27,7 @@ SHOWN = 2000  # characters of a log that a report keeps
 class Job:
     """command: Python's arguments; `--folder F` is added, where results.xml must be, and
     `--waves` when it runs again. repeat: what a person types. limit: seconds. build: what it runs on, by
-    name. alone: of the jobs with the same word one runs at a time."""
+    name. after: a job that must have ended. alone: of the jobs with the same word one runs at a time."""
 
     name: str
     sim: str
@@ -36,6 +36,7 @@ class Job:
     repeat: str
     limit: float
     build: str = ""
+    after: str = ""
     alone: str = ""
 
 

@@ -8,11 +8,13 @@ Verilator's run is a light one, with the counts that Icarus has.
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from scripts.tools import BUILD, SIMULATORS, UserError, blocks, run_program
+from scripts.tools import BUILD, SIMULATORS, blocks, run_program
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
@@ -20,42 +22,54 @@ from tb.verdict import Test, Verdict
 
 LOG = "transactions.log"
 LOGGED = {"ASSAY_TRANSACTIONS": "1", "ASSAY_LIGHT": "1"}
-Log = dict[tuple[str, str], list[str]]
 
 
-def read(path: Path) -> Log:
-    """(test, agent) -> what it saw, in order. Raises UserError if the file is missing or empty."""
-    found: Log = defaultdict(list)
-    if path.exists():
-        for line in path.read_text().splitlines():
-            test, agent, item = line.split("\t", 2)
-            found[test, agent].append(item)
-    if not found:
-        raise UserError(f"{path}: no transaction was logged")
-    return found
+@dataclass(frozen=True)
+class Seen:
+    """A simulation's log. tests: that ran. items: test -> agent -> what it saw, in order."""
+
+    sim: str
+    tests: Sequence[str]
+    items: Mapping[str, Mapping[str, list[str]]]
 
 
-def compare(logs: dict[str, Log]) -> list[Test]:
-    """One Test for each test of the two logs (by simulator): pass, or fail with the first difference."""
-    (a, one), (b, other) = logs.items()
-    keys = list(dict.fromkeys([*one, *other]))
-    found = []
-    for test in dict.fromkeys(test for test, _ in keys):
-        agents = [agent for name, agent in keys if name == test]
-        wrong = [
-            text
-            for agent in agents
-            if (text := difference(agent, one[test, agent], other[test, agent], a, b))
-        ]
-        found.append(Test(test, "fail" if wrong else "pass", 0.0, "\n".join(wrong)))
-    return found
+def read(sim: str, folder: Path, outcome: Verdict) -> Seen:
+    """What a simulation that ran in `folder` has logged."""
+    items: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    log = folder / LOG
+    for line in log.read_text().splitlines() if log.exists() else ():
+        test, agent, item = line.split("\t", 2)
+        items[test.removeprefix("Test ")][agent].append(item)
+    return Seen(sim, [test.name for test in outcome.tests if test.status != "skip"], items)
 
 
-def difference(agent: str, one: list[str], other: list[str], a: str, b: str) -> str:
-    """The first item in which an agent's two lists differ; "" if there is none."""
-    for i, (x, y) in enumerate(zip_longest(one, other, fillvalue="nothing more")):
-        if x != y:
-            return f"{agent}: item {i} differs\n  {a}: {x}\n  {b}: {y}"
+def compare(one: Seen, other: Seen) -> list[Test]:
+    """One Test for each that both simulators ran: pass, fail with the first difference of each agent, or skip
+    if none of its agents saw anything. Last `transactions`, which fails if nothing at all was compared.
+
+    A test that one simulator has not (X shows on Icarus only) is skipped, and named.
+    """
+    found, compared = [], 0
+    for name in dict.fromkeys([*one.tests, *other.tests]):
+        if name not in one.tests or name not in other.tests:
+            found.append(Test(name, "skip", 0.0, "one simulator has no such test"))
+            continue
+        a, b = one.items.get(name, {}), other.items.get(name, {})
+        agents = list(dict.fromkeys([*a, *b]))
+        texts = [difference(one.sim, a.get(agent, []), other.sim, b.get(agent, [])) for agent in agents]
+        wrong = [f"{agent}: {text}" for agent, text in zip(agents, texts, strict=True) if text]
+        compared += sum(map(len, a.values()))
+        status = "fail" if wrong else "pass" if agents else "skip"
+        found.append(Test(name, status, 0.0, "\n".join(wrong) or ("" if agents else "it saw nothing")))
+    status = "pass" if compared else "fail"
+    return [*found, Test("transactions", status, 0.0, f"{compared} transactions compared")]
+
+
+def difference(sim: str, one: list[str], other_sim: str, other: list[str]) -> str:
+    """The first item in which two lists differ; "" if there is none."""
+    for i, (a, b) in enumerate(zip_longest(one, other, fillvalue="nothing more")):
+        if a != b:
+            return f"item {i} differs\n  {sim}: {a}\n  {other_sim}: {b}"
     return ""
 
 
@@ -66,11 +80,11 @@ def run(build: Build, module: str, seed: int, folder: Path, test: str | None = N
 
 
 def same(block: str, seed: int, test: str | None = None) -> bool:
-    """Run a block on both simulators with each parameter set, and compare. True if all is the same."""
+    """Run a block on both simulators with each parameter set, compare and report. True if all is the same."""
     module, bench = runner.bench_of(block)
     passed = True
     for params in bench.params:
-        logs, problems = {}, []
+        seen, problems = [], []
         for sim in SIMULATORS:
             build = Build(block, bench, params, sim)
             folder = BUILD / "same" / block / build.label / sim
@@ -79,20 +93,20 @@ def same(block: str, seed: int, test: str | None = None) -> bool:
             outcome = run(build, module, seed, folder, test)
             if not outcome.passed:
                 problems.append(f"{build.title}: {outcome.problem or 'a test failed'}; see {folder}")
-            else:
-                logs[sim] = read(folder / LOG)
-        tests = [] if problems else compare(logs)
-        problems += [f"{test.name}\n{test.message}" for test in tests if test.status == "fail"]
-        items = sum(map(len, logs.get("icarus", {}).values()))
+            seen.append(read(sim, folder, outcome))
+        tests = [] if problems else compare(*seen)
+        problems += [f"{test.name}: {test.message}" for test in tests if test.status == "fail"]
+        count = Counter(test.status for test in tests[:-1])
         print(
-            f"{block} {build.label}: {len(tests)} tests with {items} transactions compared, "
-            f"{len(problems)} differences",
+            f"{block} {build.label}: {count['pass']} tests the same, {count['fail']} not, {count['skip']} "
+            f"without comparison; {tests[-1].message if tests else 'nothing compared'}",
             *problems,
             sep="\n",
             flush=True,
         )
         passed = passed and not problems
-    print(f"{'passed' if passed else 'FAILED'}  python -m scripts.regress.same --block {block} --seed {seed}")
+    command = f"python -m scripts.regress.same --block {block} --seed {seed}"
+    print(f"{'passed' if passed else 'FAILED'}  repeat: .venv/bin/{command}")
     return passed
 
 

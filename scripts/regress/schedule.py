@@ -22,7 +22,7 @@ def run_all(
     """
     outcomes = {job.name: Outcome(job) for job in jobs}
     assert len(outcomes) == len(jobs), "two jobs of one name"
-    waiting, busy = list(jobs), set[str]()
+    waiting, busy, open_jobs = list(jobs), set[str](), set(outcomes)
     changed = threading.Condition()
     ended: list[Outcome] = []
 
@@ -30,7 +30,7 @@ def run_all(
         with changed:
             while waiting and not processes.stopped:
                 for job in waiting:
-                    if not job.alone or job.alone not in busy:
+                    if job.after not in open_jobs and (not job.alone or job.alone not in busy):
                         waiting.remove(job)
                         busy.add(job.alone)
                         return job
@@ -47,6 +47,7 @@ def run_all(
                 outcome.message = "the regression was stopped"
             with changed:
                 busy.discard(job.alone)
+                open_jobs.discard(job.name)
                 outcomes[job.name] = outcome
                 ended.append(outcome)
                 changed.notify_all()

@@ -7,11 +7,13 @@ code that agrees with them.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from scripts.regress import same
 from scripts.regress.job import EXIT_CRASHED, EXIT_FAILED, EXIT_PASSED, EXIT_TIMED_OUT, RESULTS
 from scripts.tools import BUILD, SIMULATORS, UserError, run_program
 from tb import build as hdl
@@ -36,14 +38,31 @@ def make(block: str, params: int, sim: str) -> int:
 def run_block(block: str, params: int, sim: str, seed: int, folder: Path, waves: bool) -> int:
     """One simulation of a finished build; with waves the build is made here."""
     module, build = build_of(block, params, sim, waves)
+    # Icarus's transactions are kept for the job that compares them; its runs are light in any case.
+    env = same.LOGGED if sim == "icarus" else {}
     if not waves:
-        return _exit_code(runner.simulate(build, module, seed, folder=folder))
+        return _exit_code(runner.simulate(build, module, seed, env=env, folder=folder))
     start = time.time()
     with hdl.alone(build):
         hdl.make(build, jobs=1)
         outcome = runner.simulate(build, module, seed, folder=folder)
         keep_wave([folder, build.folder], folder, start)
     return _exit_code(outcome)
+
+
+def run_same(block: str, params: int, seed: int, icarus: str, folder: Path, waves: bool) -> int:
+    """The block once more on Verilator, compared with what the job `icarus` has logged. No waves: it is about
+    text."""
+    there = next(parent / icarus for parent in folder.parents if (parent / icarus).is_dir())
+    other = verdict.read(there / RESULTS)
+    module, build = build_of(block, params, "verilator")
+    outcome = same.run(build, module, seed, folder)
+    if not (outcome.passed and other.passed):
+        print(f"nothing to compare: verilator {outcome.problem or outcome.passed}, {icarus} {other.passed}")
+        return EXIT_CRASHED
+    tests = same.compare(same.read("verilator", folder, outcome), same.read("icarus", there, other))
+    verdict.write_junit(folder / RESULTS, f"{block} on both simulators", verdict.Verdict(tests))
+    return EXIT_FAILED if any(test.status == "fail" for test in tests) else EXIT_PASSED
 
 
 def _exit_code(outcome: verdict.Verdict) -> int:
@@ -100,10 +119,13 @@ def keep_wave(roots: list[Path], folder: Path, since: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind in ("make", "block", "digits", "soak"):
+    for kind in ("make", "block", "same", "digits", "soak"):
         options = kinds.add_parser(kind)
-        options.add_argument("--sim", choices=SIMULATORS, required=True)
-        if kind in ("make", "block"):
+        if kind == "same":
+            options.add_argument("--icarus", required=True, help="the name of the job to compare with")
+        else:
+            options.add_argument("--sim", choices=SIMULATORS, required=True)
+        if kind in ("make", "block", "same"):
             options.add_argument("--block", required=True)
             options.add_argument("--params", type=int, required=True)
         else:
@@ -115,11 +137,18 @@ def main() -> int:
             options.add_argument("--waves", action="store_true")
         options.add_argument("--folder", type=Path, required=True)
     given = vars(parser.parse_args())
+    # Idle threads of numpy's linear algebra would take the other jobs' time.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     kind = given.pop("kind")
     try:
         if kind == "make":
             return make(given["block"], given["params"], given["sim"])
-        jobs: dict[str, Callable[..., int]] = {"block": run_block, "digits": run_digits, "soak": run_soak}
+        jobs: dict[str, Callable[..., int]] = {
+            "block": run_block,
+            "same": run_same,
+            "digits": run_digits,
+            "soak": run_soak,
+        }
         return jobs[kind](**given)
     except UserError as error:
         print(error)

@@ -53,9 +53,9 @@ FAKES = {
 }
 
 
-def fake(name: str, text: str, build: str = "", alone: str = "") -> Job:
+def fake(name: str, text: str, build: str = "", after: str = "", alone: str = "") -> Job:
     limit = 2.0 if "sleep(600)" in text else 60.0
-    return Job(name, "verilator", 1, ["-c", SCRIPT + text], f"repeat {name}", limit, build, alone)
+    return Job(name, "verilator", 1, ["-c", SCRIPT + text], f"repeat {name}", limit, build, after, alone)
 
 
 def run(tmp_path: Path, *work: Job, at_once: int = 4) -> tuple[int, dict]:
@@ -140,6 +140,13 @@ def test_jobs_that_must_be_alone_are(tmp_path: Path) -> None:
     assert run(tmp_path, *(fake(f"j{i}", text) for i in range(3)))[0] == 1, "the twin: they do meet"
 
 
+def test_a_job_starts_after_the_one_it_needs(tmp_path: Path) -> None:
+    first = fake("first", "time.sleep(0.5); cases('')")
+    text = "assert os.path.exists(FOLDER + '/../first/results.xml'); cases('')"
+    assert run(tmp_path, fake("second", text, after="first"), first)[0] == 0
+    assert run(tmp_path, fake("second", text), first)[0] == 1, "the twin"
+
+
 def test_a_job_that_cannot_even_be_run_has_an_end() -> None:
     def work(job: Job) -> jobs.Outcome:
         raise OSError("no space left on device")
@@ -178,7 +185,9 @@ def test_the_plan_has_every_block_on_both_simulators_with_every_seed() -> None:
     assert len(builds) == len(found.builds)
     assert {job.build for job in found.jobs} == builds | {""}
     for build in builds:
-        assert [job.seed for job in found.jobs if job.build == build] == [5, 6]
+        assert [job.seed for job in found.jobs if job.build == build and job.sim != "both"] == [5, 6]
+    compared = {job.after for job in found.jobs if job.sim == "both"}
+    assert compared == {job.name for job in found.jobs if job.sim == "icarus" and job.build}
     for sim in ("verilator", "icarus"):
         assert {f"digits.{sim}.5", f"networks.{sim}.6"} <= {job.name for job in found.jobs}
     assert {job.sim for job in plan([1], "store", "icarus").jobs} == {"icarus"}

@@ -23,6 +23,9 @@ from tb.verdict import Test, Verdict, write_junit
 RESULTS = BUILD / "test"
 AT_ONCE = 2
 LIMIT = 900  # seconds for one job
+COMPARED = (
+    "csr"  # whose transactions must be the same on both simulators; make regress compares every block's
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def python_jobs() -> list[Job]:
 
 
 def simulations(seed: int) -> list[Job]:
-    """A job for each block on each of its simulators. Icarus, the slow one, first."""
+    """A job for each block on each of its simulators. Icarus, the slow one, first. Last, one on both."""
     command = missing_icarus()
     reason = {"icarus": f"icarus not installed: {command}" if command else ""}
     jobs = []
@@ -55,7 +58,8 @@ def simulations(seed: int) -> list[Job]:
             if sim in bench_of(block)[1].simulators:
                 runner = ["tb.runner", "--block", block, "--sim", sim, "--seed", str(seed), "--jobs", "1"]
                 jobs.append(Job(f"{block}.{sim}", runner, reason.get(sim, "")))
-    return jobs
+    same = ["scripts.regress.same", "--block", COMPARED, "--seed", str(seed)]
+    return [*jobs, Job(f"{COMPARED}.same", same, reason["icarus"])]
 
 
 def run(job: Job, verbose: bool) -> Test:

@@ -11,7 +11,7 @@ import numpy as np
 from cocotb.triggers import Timer
 
 from models.isa import COMMAND_BYTES, Cause, Conv, Dest, End, Load, Pool, Store
-from tb.bench import seed, simulator
+from tb.bench import light, seed
 from tb.chip import host
 from tb.chip.host import PERIOD_NS, HostError
 from tb.chip.programs import Image, random_image
@@ -53,8 +53,7 @@ class Chip:
         self.host = session.host
         self.memory = session.host.dut.u_memory
         self.rng = np.random.default_rng([seed(), session.config.n])
-        # Icarus is slower by two orders of magnitude.
-        self.repeats = 4 if simulator() == "verilator" else 1
+        self.repeats = 1 if light() else 4
 
     @classmethod
     async def open(cls, dut: Any) -> Chip:

@@ -1,71 +1,59 @@
-"""docs/registers.md as a model: what every access answers and changes."""
+"""The registers of rtl/csr/npu.rdl with their contents: what every access answers and changes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import functools
+from collections.abc import Callable, Mapping
 
 from tb.agents.burst import OKAY, SLVERR
+from tb.registers.rdl import SPACE, Register, compile_rdl, registers
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "registers.md"
-SPACE = 0x4000
-STAMPS = range(0x400, 0x800, 4)
-ACCOUNTS = range(0x2000, 0x4000, 4)
-# Bits that a write changes; the page says so in words.
-WRITABLE = {"IRQ_ENABLE": 0x3, "PROG_BASE": 0xFFFF_FFC0, "PROG_LEN": 0xFFFF, "WATCHDOG": 0xFFFF_FFFF}
+__all__ = ["ACCOUNTS", "NAMED", "SPACE", "STAMPS", "WRITABLE", "Model"]
 
 
-@dataclass(frozen=True)
-class Register:
-    """A row of the page. reset: None where it says `parameters` or, for a counter, nothing."""
-
-    offset: int
-    name: str
-    access: str
-    reset: int | None
+@functools.cache
+def words(parameters: tuple[tuple[str, int], ...] = ()) -> list[Register]:
+    """All of them in a core with these parameters of npu_csr."""
+    return registers(compile_rdl(dict(parameters)))
 
 
-def page() -> dict[int, Register]:
-    """The registers by offset; a counter's access is COUNT."""
-    found = {}
-    for line in PAGE.read_text().splitlines():
-        offset, name, *columns = [cell.strip() for cell in line.strip("|").split("|")] + ["", ""]
-        if not re.fullmatch(r"0x[0-9A-F]{3}", offset):
-            continue
-        access = columns[0].split()[0]
-        if access not in ("RO", "WO", "RW", "RW1C"):
-            found[int(offset, 16)] = Register(int(offset, 16), name, "COUNT", None)
-        else:
-            reset = None if columns[1] == "parameters" else int(columns[1], 0)
-            found[int(offset, 16)] = Register(int(offset, 16), name, access, reset)
-    return found
+def _array(name: str) -> range:
+    """The offsets of an array's words."""
+    offsets = [word.offset for word in words() if word.name.startswith(f"{name}[")]
+    return range(offsets[0], offsets[-1] + 4, 4)
+
+
+NAMED = {word.offset: word for word in words() if not word.index}
+STAMPS, ACCOUNTS = _array("STAMP"), _array("ACCOUNT")
+COUNTERS = min(offset for offset, word in NAMED.items() if word.counts)
+# Bits that a write sets and clears.
+WRITABLE = {
+    word.name: mask
+    for word in NAMED.values()
+    if (mask := sum(field.mask for field in word.fields if field.access == "RW"))
+}
 
 
 class Model:
     """The registers with their contents.
 
-    config, buffers: of this build. inputs: STATUS.busy and the error record as driven. counter: (what,
-    index) -> value at the counters' port, what: counter, stamp or account.
+    parameters: of npu_csr. inputs: STATUS.busy and the error record as driven. counter: (what, index) ->
+    value at the counters' port, what: counter, stamp or account.
     """
 
-    def __init__(self, config: int, buffers: int, counter: Callable[[str, int], int]) -> None:
-        self.registers = page()
-        self.value = {r.name: r.reset or 0 for r in self.registers.values()} | {
-            "CONFIG": config,
-            "BUFFERS": buffers,
-        }
+    def __init__(self, parameters: Mapping[str, int], counter: Callable[[str, int], int]) -> None:
+        found = words(tuple(parameters.items()))
+        self.registers = {word.offset: word for word in found if not word.index}
+        self.value = {word.name: word.reset or 0 for word in self.registers.values()}
         self.counter = counter
         self.busy = 0
         self.pulses: list[str] = []  # start and stop, as they must come
 
     def reset(self) -> None:
-        """Contents after reset."""
-        for register in self.registers.values():
-            if register.access in ("RW", "RW1C"):
-                self.value[register.name] = register.reset or 0
-        self.value["STATUS"] = 0
+        """Contents after reset. The error record is another block's: it stays."""
+        for word in self.registers.values():
+            if word.writable or word.name == "STATUS":
+                self.value[word.name] = word.reset or 0
         self.pulses.clear()
 
     def event(self, done: int, error: int) -> None:
@@ -84,31 +72,35 @@ class Model:
             return self.counter("stamp", 8 * ((addr - STAMPS.start) // 4)), OKAY
         if addr in ACCOUNTS:
             return self.counter("account", (addr - ACCOUNTS.start) // 4), OKAY
-        register = self.registers.get(addr)
-        if register is None:
+        word = self.registers.get(addr)
+        if word is None:
             return 0, SLVERR
-        if register.access == "COUNT":
-            return self.counter("counter", (addr - 0x40) // 4), OKAY
-        if register.name == "STATUS":
-            return self.value["STATUS"] | self.busy, OKAY
-        return (0 if register.access == "WO" else self.value[register.name]), OKAY
+        if word.counts:
+            return self.counter("counter", (addr - COUNTERS) // 4), OKAY
+        busy = self.busy if word.name == "STATUS" else 0
+        return (self.value[word.name] | busy) & word.mask, OKAY
 
     def write(self, addr: int, data: int, strobe: int) -> int:
         """The response."""
         mask = sum(0xFF << 8 * lane for lane in range(4) if strobe >> lane & 1)
-        register = self.registers.get(addr & ~3)
-        if register is None or register.access not in ("RW", "RW1C", "WO"):
+        word = self.registers.get(addr & ~3)
+        if word is None or not word.writable:
             return SLVERR
-        name, data = register.name, data & mask
-        if register.access == "RW1C":
-            self.value[name] &= ~data
-        elif register.access == "RW":
-            mask &= WRITABLE[name]
-            self.value[name] = self.value[name] & ~mask | data & mask
-        elif data & 1 and self.busy:
+        data &= mask
+        if word.name == "CTRL":
+            return self._control(data)
+        for field in word.fields:
+            if field.access == "W1C":
+                self.value[word.name] &= ~(data & field.mask)
+            else:
+                bits = mask & field.mask
+                self.value[word.name] = self.value[word.name] & ~bits | data & bits
+        return OKAY
+
+    def _control(self, data: int) -> int:
+        if data & 1 and self.busy:
             return SLVERR
-        else:
-            if data & 1:
-                self.value["STATUS"] = 0
-            self.pulses += [name for bit, name in enumerate(("start", "stop")) if data >> bit & 1]
+        if data & 1:
+            self.value["STATUS"] = 0
+        self.pulses += [name for bit, name in enumerate(("start", "stop")) if data >> bit & 1]
         return OKAY

@@ -1,4 +1,4 @@
-"""csr: every register of docs/registers.md, its reset value, access, strobes, responses and interrupt."""
+"""csr: every register of rtl/csr/npu.rdl, its reset value, access, strobes, responses and interrupt."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.bench import Bench, params
 from tb.common.watch import value_of
-from tb.csr.registers import ACCOUNTS, SPACE, STAMPS, WRITABLE, Model, page
+from tb.csr.registers import ACCOUNTS, NAMED, SPACE, STAMPS, WRITABLE, Model
 
 LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_BURST")
 SMALL = dict(zip(LOGS, (10, 11, 9, 8, 7, 5, 2), strict=True))
 CHIP = dict(zip(LOGS, (13, 13, 12, 10, 12, 8, 6), strict=True))
 BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}], timeout=120)
-OFFSETS = {register.name: offset for offset, register in page().items()}
+OFFSETS = {word.name: offset for offset, word in NAMED.items()}
 ERRORS = {"ERR_CAUSE": 4, "ERR_ADDR": 32, "ERR_ID": 4, "ERR_CMD": 16}  # bits
 
 
@@ -60,12 +60,7 @@ class CsrEnv(BlockEnv):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, stalls: bool = True) -> None:
         super().__init__(name, parent, dut)
-        b = params()
-        self.model = Model(
-            b["N"] | b["LOG_DEPTH"] << 8 | b["LOG_BURST"] << 16 | b["LOG_RES"] << 24,
-            b["LOG_ACT"] | b["LOG_WGT"] << 8 | b["LOG_OUT"] << 16 | b["LOG_PAR"] << 24,
-            CounterPort.value,
-        )
+        self.model = Model(params(), CounterPort.value)
         pace = Stalls.pick(self.rng) if stalls else Stalls(self.rng)
         self.axi = AxiLiteAgent("axi", self, AxiLitePins(dut), stalls=pace)
         self.irq = IrqMonitor("irq", self, dut)
@@ -131,7 +126,7 @@ class CsrEnv(BlockEnv):
 
 @cocotb.test()
 async def csr_resets_every_register_to_its_value(dut: Any) -> None:
-    """All 4096 words: values of the page, SLVERR and 0 in every hole."""
+    """All 4096 words: values of the RDL, SLVERR and 0 in every hole."""
     async with start(CsrEnv, dut, stalls=False) as env:
         assert len(env.model.registers) == 30 and len(STAMPS) == 256 and len(ACCOUNTS) == 2048
         await env.walk()
@@ -139,7 +134,7 @@ async def csr_resets_every_register_to_its_value(dut: Any) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(profile=range(3))
-async def csr_obeys_the_page_in_random_accesses(dut: Any, profile: int) -> None:
+async def csr_obeys_the_rdl_in_random_accesses(dut: Any, profile: int) -> None:
     """Any address, data and strobes, busy or not, events and error records between."""
     async with start(CsrEnv, dut) as env:
         rng = env.rng
@@ -187,7 +182,7 @@ async def csr_refuses_writes_to_ro_and_holes(dut: Any) -> None:
         env.set_errors()
         for addr in range(0, SPACE, 4):
             register = env.model.registers.get(addr)
-            if register is None or register.access in ("RO", "COUNT"):
+            if register is None or not register.writable:
                 await env.write(addr, 0xFFFF_FFFF)
         await env.walk()
 

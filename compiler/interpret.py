@@ -7,6 +7,8 @@ the core does, in one rounding.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from compiler.ir import Graph, Node, Origin, Tensor
 from models import ort
 from models.activation import apply_table
 from models.conv import conv2d
-from models.elementwise import Elementwise, element, fit_fp32_element, fp32_element
+from models.elementwise import Element, Elementwise, element, fit_fp32_element, fp32_element
 from models.fully_connected import fully_connected
 from models.pool import max_pool
 from models.quantize import Rounding, clamp, fp32_multiplier, requantize
@@ -106,10 +108,36 @@ def _shift(origin: Origin) -> int:
     return 128 if origin.dtype == np.uint8 else 0
 
 
+def operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
+    """Of an ADD, SUB or MUL, in the order in which the compiler hands them to the core: a constant, or one
+    pixel that meets an image, second."""
+    first, second = (graph.tensors[str(name)] for name in node.inputs)
+    smaller = first.data is not None or prod(first.shape) < prod(second.shape)
+    if node.op != "SUB" and second.data is None and smaller:
+        return second, first
+    return first, second
+
+
+def element_record(graph: Graph, node: Node) -> Element:
+    """What the compiler gives post for an ADD, SUB or MUL of contract fp32."""
+    kind, (first, second), target = Elementwise[node.op], operands(graph, node), graph.tensors[node.name]
+    scales = (first.scale, second.scale, target.scale)
+    zeros = (first.zero_point, second.zero_point, target.zero_point)
+    record = fp32_element(kind, scales, zeros, node.options["clamp"])
+    if kind == Elementwise.SUB:
+        return record
+    return fit_fp32_element(kind, scales, record, unsigned=target.unsigned)
+
+
+def levels(values: Values, tensor: Tensor) -> NDArray[np.int8]:
+    """A computed tensor's, or a constant's."""
+    return values[tensor.name] if tensor.data is None else tensor.data
+
+
 def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact: bool) -> NDArray[np.int8]:
     kind = Elementwise[node.op]
     tensors = [graph.tensors[str(name)] for name in node.inputs]
-    x1, x2 = (values[t.name] if t.data is None else t.data for t in tensors)
+    x1, x2 = (levels(values, t) for t in tensors)
     scales = (tensors[0].scale, tensors[1].scale, target.scale)
     zeros = (tensors[0].zero_point, tensors[1].zero_point, target.zero_point)
     low, high = node.options["clamp"]
@@ -118,14 +146,9 @@ def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact
         real = ort.dequantize(x1, scales[0], zeros[0]) - ort.dequantize(x2, scales[1], zeros[1])
         return ort.quantize(real, scales[2], zeros[2], np.int8).clip(low, high)
     if not exact:
-        if x1.size < x2.size and kind != Elementwise.SUB:
-            x1, x2 = x2, x1
-            scales, zeros = (scales[1], scales[0], scales[2]), (zeros[1], zeros[0], zeros[2])
-        record = fp32_element(kind, scales, zeros, (low, high))
-        if kind != Elementwise.SUB:
-            unsigned = _shift(graph.origins[target.name]) != 0
-            record = fit_fp32_element(kind, scales, record, unsigned=unsigned)
-        return element(x1, x2, kind, record, Rounding.FP32)
+        first, second = operands(graph, node)
+        record = element_record(graph, node)
+        return element(levels(values, first), levels(values, second), kind, record, Rounding.FP32)
     shift = _shift(graph.origins[target.name])
     a, b = (x if shift == 0 else x.view(np.uint8) ^ 0x80 for x in (x1, x2))
     shifted = (zeros[0] + shift, zeros[1] + shift, zeros[2] + shift)

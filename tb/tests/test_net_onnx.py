@@ -155,17 +155,22 @@ def test_pairs_that_round_otherwise_are_shown_and_excused(
     assert "values in all differ there and behind" in text
 
 
-def test_an_average_rounded_once_is_shown_and_excused(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One scale, so ties are frequent, and the runtime's float32 sums move some of them."""
+def average_with_ties() -> bytes:
+    """Input and output of the pool share their scale: a tie in one of four windows."""
     nodes = [
         *FRONT,
         node("AveragePool", "xr", "a", kernel_shape=[2, 2], strides=[1, 1], pads=[1, 1, 0, 0]),
         node("QuantizeLinear", "a s z", "y"),
     ]
+    return network(nodes, scales(5), shape=(1, 4, 40, 40))
+
+
+def test_an_average_rounded_once_is_shown_and_excused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One scale, so ties are frequent, and the runtime's float32 sums move some of them."""
     model = tmp_path / "ties.onnx"
-    model.write_bytes(network(nodes, scales(5), shape=(1, 4, 40, 40)))
+    model.write_bytes(average_with_ties())
     code, found = run(model)
     (layer,) = found["layers"]
     assert code == 0 and 0 < layer["own_differences"] == layer["runtime_mismatches"]
@@ -173,21 +178,22 @@ def test_an_average_rounded_once_is_shown_and_excused(
     assert "the core rounds once" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("op", ["CONV_2D+ADD", "AVERAGE_POOL_2D"])
 def test_a_difference_without_a_proof_fails(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str
 ) -> None:
-    """The twin: a sum that is off by one where no pair of values may be."""
+    """The twin: a sum or an average that is off by one, in a layer that may be."""
     model = tmp_path / "sum.onnx"
-    model.write_bytes(quantised(grown(), "qdq int8"))
+    model.write_bytes(quantised(grown(), "qdq int8") if op == "CONV_2D+ADD" else average_with_ties())
+    for number in range(6):
 
-    def spoil(compiled: Compiled, dram: NDArray[np.uint8]) -> None:
-        layer = next(layer for layer in compiled.layers if layer.op.endswith("ADD"))
-        assert layer.pairs_apart == 0
-        at = compiled.address(0, layer.target)
-        dram[at] = (int(dram[at]) + 1) % 256
+        def spoil(compiled: Compiled, dram: NDArray[np.uint8], number: int = number) -> None:
+            layer = next(layer for layer in compiled.layers if layer.op == op)
+            at = compiled.address(0, layer.target) + 16 * number
+            dram[at] = (int(dram[at]) + 1) % 256
 
-    monkeypatch.setattr(net.job, "run", simulated(spoil))
-    assert run(model)[0] == 1
+        monkeypatch.setattr(net.job, "run", simulated(spoil))
+        assert run(model)[0] == 1
 
 
 def test_integers_at_the_border_and_png(run: Run, tmp_path: Path) -> None:

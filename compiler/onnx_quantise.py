@@ -137,8 +137,8 @@ def _with_short_scales(parsed: Any) -> Any:
         put(name, short_scale(value(name)))
     made = {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
     for node in graph.node:
-        sources = [made.get(name) for name in node.input]
-        if node.op_type not in ("Conv", "Gemm") or len(sources) < 3 or None in sources:
+        sources = [made[name] for name in node.input if name in made]
+        if node.op_type not in ("Conv", "Gemm") or len(sources) < 3:
             continue
         x, w, bias = (source.input for source in sources)
         old, new = value(bias[1]), np.float32(value(x[1])) * value(w[1])

@@ -99,7 +99,7 @@ class OnnxSubject:
             for name, value in runtime.items():
                 if name in values and name not in compiled.inputs:
                     verdict.tensors.setdefault(name, Judged()).add(values[name], value)
-            tainted = self._explain(verdict, values, runtime, own) if apart else set()
+            tainted = self._explain(verdict, values, runtime, apart, own) if apart else set()
             for name in tainted & apart:
                 follows += int(np.count_nonzero(values[name] != runtime[name]))
             self._finish(verdict, values, found, bool(tainted.intersection(self.core.outputs)))
@@ -111,6 +111,7 @@ class OnnxSubject:
         verdict: Verdict,
         values: dict[str, NDArray[np.int8]],
         runtime: dict[str, NDArray[np.int8]],
+        apart: set[str],
         own: dict[str, int],
     ) -> set[str]:
         """Find where one image's differences begin; returns the tensors that they explain.
@@ -121,8 +122,7 @@ class OnnxSubject:
         graph, tainted, known = self.core, set(), dict(values)
         for node in graph.nodes:
             behind_known = any(name in tainted for name in node.inputs)
-            same = node.name in runtime and np.array_equal(values.get(node.name), runtime[node.name])
-            if node.name in values and not behind_known and (same or node.name not in runtime):
+            if node.name in values and not behind_known and node.name not in apart:
                 continue
             expected = run_node(graph, node, known, exact=True)
             if node.name not in values:

@@ -63,10 +63,13 @@ def _run(graph: Graph, node: Node, values: Values, exact: bool) -> NDArray[np.in
             total = x.sum(axis=(0, 1), dtype=np.int32) - np.int32(x.shape[0] * x.shape[1] * source.zero_point)
             word = ort.average_multiplier(source.scale, target.scale, x.shape[0] * x.shape[1])
             return clamp(requantize(total, word, 0, Rounding.FP32), target.zero_point, *options["clamp"])
-        case "PAD":
+        case "PAD" | "PADV2":
             amounts = graph.tensors[str(node.inputs[1])].data
-            assert amounts is not None
-            return np.pad(values[source.name], amounts, constant_values=source.zero_point)
+            border = graph.tensors[str(node.inputs[2])].data if node.op == "PADV2" else source.zero_point
+            assert amounts is not None and border is not None
+            return np.pad(values[source.name], amounts, constant_values=np.asarray(border).item())
+        case "PERMUTE_CHANNELS":
+            return values[source.name][..., options["order"]]
         case "STRIDED_SLICE":
             begin, end, steps = (graph.tensors[str(name)].data for name in node.inputs[1:])
             assert begin is not None and end is not None and steps is not None

@@ -10,7 +10,7 @@ compiler/onnx_ops has the operators.
 
 Nodes of the result, beside those of the TFLite schema (with padding "EXPLICIT" and `pads`, and `clamp`, the
 ends of a fused activation, in place of its name): TABLE with `table` int8 [256]; CONV_2D with `groups`;
-AVERAGE_POOL_2D with `include_padding`.
+AVERAGE_POOL_2D with `include_padding`; PERMUTE_CHANNELS with `order`, a permutation of the channels.
 """
 
 from __future__ import annotations

@@ -77,6 +77,7 @@ OPERATORS: dict[str, Callable[[Any, Builder], None]] = dict.fromkeys(
     "Transpose": move.transpose,
     "Pad": move.pad,
     "Slice": move.slice_,
+    "Split": move.split,
     "Identity": move.identity,
     "Dropout": move.identity,
     "QLinearSigmoid": function.qlinear_function,

@@ -50,6 +50,8 @@ def reduce_mean(node: Any, b: Builder) -> None:
 def _pending_average(node: Any, b: Builder, x: str) -> Pending:
     attributes = b.attributes(node)
     window = _pool_window(b, x, attributes)
+    if window.dilation != (1, 1):
+        raise ValueError(f"dilations are {list(window.dilation)}; only 1 is supported")
     channels, rows, columns = b.image(x)
     include = bool(attributes.get("count_include_pad", 0))
     if window.kernel == (rows, columns) and not any(window.padding):

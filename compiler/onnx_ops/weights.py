@@ -139,6 +139,8 @@ def _bias(node: Any, b: Builder, index: int, x: str, weights: Constant, outputs:
     if not isinstance(value, Constant):
         raise ValueError(f"bias {node.input[index]!r} must be constant")
     data = value.data
+    if data.size not in (1, outputs):
+        raise ValueError(f"bias {node.input[index]!r} is {list(data.shape)}; one value per output is needed")
     if value.quantisation is not None:
         q = value.quantisation
         if np.any(q.zero_points != 0) or data.dtype != np.int32:

@@ -1,7 +1,7 @@
 """A float .onnx network made int8 with ONNX Runtime's static quantiser, on the way to the compiler.
 
 QDQ, int8 activations and weights, a scale per output channel, ranges from the smallest and largest value.
-Activation scales have few bits, so that averages are exact in the runtime's float32 (docs/adr/0003).
+Activation scales are then moved a little, so that the runtime's float32 is exact (compiler/onnx_scales.py).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from compiler.errors import CompileError
+from compiler.onnx_scales import with_exact_scales
 
 LEAST_OPSET = 13  # the first with a scale per channel
 OPSET = 17
-SCALE_BITS = 11  # of an activation's scale: sums of 32 levels of 8 bits times such a scale fit a float32
 
 
 class _Samples(CalibrationDataReader):
@@ -70,7 +70,7 @@ def quantised(model: bytes, samples: Sequence[Mapping[str, NDArray]]) -> bytes:
                 weight_type=QuantType.QInt8,
                 per_channel=True,
             )
-            result = _with_short_scales(onnx.load(last)).SerializeToString()
+            result = with_exact_scales(onnx.load(last)).SerializeToString()
     except Exception as error:  # each of the tools has exceptions of its own
         reason = " ".join(str(error).split())
         raise CompileError(f"ONNX Runtime cannot quantise the float network: {reason}") from error
@@ -113,36 +113,4 @@ def _without_normalisation(parsed: Any) -> Any:
             "Conv", [node.input[0], *names], [node.output[0]], node.name, group=len(weights)
         )
         node.CopyFrom(conv)
-    return parsed
-
-
-def short_scale(scale: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The next scale up with SCALE_BITS significant bits: what fitted its range still does."""
-    fraction, exponent = np.frexp(scale.astype(np.float64))
-    return np.ldexp(np.ceil(np.ldexp(fraction, SCALE_BITS)), exponent - SCALE_BITS).astype(np.float32)
-
-
-def _with_short_scales(parsed: Any) -> Any:
-    """Round the scales of all activations, and give int32 biases the scale of their sums again."""
-    graph = parsed.graph
-    held = {i.name: i for i in graph.initializer}
-
-    def value(name: str) -> NDArray:
-        return numpy_helper.to_array(held[name])
-
-    def put(name: str, data: NDArray) -> None:
-        held[name].CopyFrom(numpy_helper.from_array(data, name))
-
-    for name in {node.input[1] for node in graph.node if node.op_type == "QuantizeLinear"}:
-        put(name, short_scale(value(name)))
-    made = {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
-    for node in graph.node:
-        sources = [made[name] for name in node.input if name in made]
-        if node.op_type not in ("Conv", "Gemm") or len(sources) < 3:
-            continue
-        x, w, bias = (source.input for source in sources)
-        old, new = value(bias[1]), np.float32(value(x[1])) * value(w[1])
-        levels = np.rint(value(bias[0]) * (old.astype(np.float64) / new))
-        put(bias[0], levels.clip(-(2**31), 2**31 - 1).astype(np.int32))
-        put(bias[1], new.reshape(old.shape).astype(np.float32))
     return parsed

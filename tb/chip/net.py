@@ -23,7 +23,7 @@ from models.isa import Config
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
 from tb.chip import job, report, subject_onnx, subject_tflite
 from tb.chip.inputs import random_inputs, read_inputs
-from tb.chip.onnx_border import CALIBRATION, border, calibrated, parse
+from tb.chip.onnx_border import CALIBRATION, border, calibrated, parse, with_sizes
 from tb.chip.runtime import FC_FORMS
 from tb.chip.subject_onnx import OnnxSubject
 from tb.chip.subject_tflite import TfliteSubject
@@ -134,7 +134,8 @@ def _open_onnx(
         raise UserError(
             f"CONTRACT={contract}: an .onnx network has {subject_onnx.CONTRACTS[0]}; {path} is one"
         )
-    parsed = parse(raw)
+    parsed = with_sizes(parse(raw), source)
+    raw = parsed.SerializeToString()
     if is_float(parsed):
         face = border(parsed)
         samples = read_inputs(source, face) if source else random_inputs(face, seed, CALIBRATION)

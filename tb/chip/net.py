@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from compiler.errors import CompileError
 from compiler.ir import Node
 from compiler.network import Compiled, compile_network
+from compiler.onnx_bias import with_integer_biases
 from compiler.onnx_quantise import is_float
 from models.isa import Config
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
@@ -146,7 +147,10 @@ def _open_onnx(
         kept.write_bytes(raw)
         print(f"a float network: quantised with {len(samples)} inputs, see {kept}", flush=True)
     else:
-        subject = OnnxSubject(raw)
+        parsed, biases = with_integer_biases(parsed)
+        subject = OnnxSubject(parsed.SerializeToString())
+        if biases:
+            print(f"{biases} float32 biases quantised to int32, for ONNX Runtime as for the core", flush=True)
     return subject, _inputs(source, subject, seed)
 
 

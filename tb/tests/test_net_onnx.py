@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from compiler.network import Compiled
 from compiler.tests.onnx_networks import STYLES, FloatNetwork, quantised
 from compiler.tests.test_onnx import FRONT, conv_constants, network, node, scales
+from compiler.tests.torch_networks import TorchNetwork
 from tb.chip import net
 from tb.tests.test_net import folder, simulated, with_host_operators  # noqa: F401
 from tb.tests.test_net_errors import png
@@ -194,6 +195,21 @@ def test_a_difference_without_a_proof_fails(
 
         monkeypatch.setattr(net.job, "run", simulated(spoil))
         assert run(model)[0] == 1
+
+
+def test_a_network_in_the_form_of_torch(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its float32 biases, which ONNX Runtime would compute whole layers in float32 for."""
+    network = TorchNetwork(np.random.default_rng(8), (3, 14, 11))
+    network.conv(8, 3, "relu", pads=[1, 1, 1, 1])
+    network.conv(8, 3, "hardswish", groups=8, pads=[1, 1, 1, 1])
+    network.quantise(network.node("GlobalAveragePool", network.last))
+    network.quantise(network.node("Flatten", network.last, axis=1))
+    network.linear(5)
+    model = tmp_path / "torch.onnx"
+    model.write_bytes(network.model(network.last))
+    code, found = run(model)
+    assert (code, found["runtime_mismatches"], found["mismatches"]) == (0, 0, 0)
+    assert "3 float32 biases quantised to int32" in capsys.readouterr().out
 
 
 def test_integers_at_the_border_and_png(run: Run, tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ def _run(graph: Graph, node: Node, values: Values, exact: bool) -> NDArray[np.in
     source, target = graph.tensors[str(node.inputs[0])], graph.tensors[node.name]
     options = node.options
     match node.op:
+        case "RESIZE_NEAREST":
+            high, wide = options["factors"]
+            return values[source.name].repeat(high, axis=1).repeat(wide, axis=2)
+        case "CONV_TRANSPOSE":
+            return _transposed(graph, node, values[source.name], source, target)
         case "CONV_2D" | "FULLY_CONNECTED":
             return _weighted(graph, node, values[source.name], source, target)
         case "ADD" | "SUB" | "MUL":
@@ -105,6 +110,35 @@ def _weighted(
         acc = fully_connected(x, weights.data, bias, x_zp=zero) - np.int32(w_zero) * centred
     word = fp32_multiplier(source.scale, weights.scales, target.scale)
     return clamp(requantize(acc, word, 0, Rounding.FP32), target.zero_point, *node.options["clamp"])
+
+
+def transposed_sums(
+    graph: Graph, node: Node, x: NDArray[np.int8], *, absolute: bool = False
+) -> NDArray[np.int64]:
+    """Sums of a CONV_TRANSPOSE without bias, [rows, columns, O]; absolute: of the products' magnitudes."""
+    source, weights = graph.tensors[str(node.inputs[0])], graph.tensors[str(node.inputs[1])]
+    assert weights.data is not None
+    w = (weights.data - weights.zero_points.reshape(-1, 1, 1, 1)).astype(np.float64)
+    a = x[0].astype(np.float64) - source.zero_point
+    if absolute:
+        w, a = np.abs(w), np.abs(a)
+    rows, columns, _ = a.shape
+    outputs, high, wide, _ = w.shape
+    # float64 is exact: its sums stay far below 2^53.
+    total = np.einsum("hwc,oyxc->hywxo", a, w, optimize=True)
+    return total.reshape(rows * high, columns * wide, outputs).astype(np.int64)
+
+
+def _transposed(
+    graph: Graph, node: Node, x: NDArray[np.int8], source: Tensor, target: Tensor
+) -> NDArray[np.int8]:
+    weights = graph.tensors[str(node.inputs[1])]
+    acc = transposed_sums(graph, node, x)
+    if node.inputs[2] is not None:
+        acc = acc + levels({}, graph.tensors[node.inputs[2]])
+    word = fp32_multiplier(source.scale, weights.scales, target.scale)
+    scaled = requantize(acc.astype(np.int32), word, 0, Rounding.FP32)
+    return clamp(scaled, target.zero_point, *node.options["clamp"])
 
 
 def _shift(origin: Origin) -> int:

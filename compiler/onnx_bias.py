@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-LAYERS = ("Conv", "Gemm")
+LAYERS = ("Conv", "ConvTranspose", "Gemm")
 
 
 def with_integer_biases(parsed: Any) -> tuple[Any, int]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from compiler.interpret import Values, element_record, levels, operands, run_node
+from compiler.interpret import Values, element_record, levels, operands, run_node, transposed_sums
 from compiler.ir import Graph, Node
 from models.elementwise import Elementwise
 
@@ -25,24 +25,34 @@ SLACK = 1 + 2.0**-10
 Real = NDArray[np.float64]
 
 
-def proven(graph: Graph, node: Node, values: Values, found: NDArray[np.int8]) -> NDArray[np.bool_]:
+def proven(
+    graph: Graph,
+    node: Node,
+    values: Values,
+    found: NDArray[np.int8],
+    runtime: NDArray[np.int8] | None = None,
+) -> NDArray[np.bool_]:
     """Where `found`, the core's result, is right although the runtime's arithmetic gives its neighbour.
 
-    values: of the node's inputs, at least. True where the core's integer rule gives `found`, the runtime's
-    float32 gives the next value up or down, and the real value lies so close to the tie between them that
-    float32 can miss it.
+    values: of the node's inputs, at least. runtime: what the runtime itself has made of them, if it had the
+    same; else its float model says it, which an operator `in_float` does not have. True where the core's
+    integer rule gives `found`, the runtime gives the next value up or down, and the real value lies so close
+    to the tie between them that float32 can miss it.
     """
-    if node.op not in ROUNDED_ONCE:
+    if node.op not in ROUNDED_ONCE and not node.options.get("in_float", False):
         return np.zeros(found.shape, dtype=bool)
     ours = run_node(graph, node, values, exact=False).astype(np.float64)
-    theirs = run_node(graph, node, values, exact=True).astype(np.float64)
+    theirs = (run_node(graph, node, values, exact=True) if runtime is None else runtime).astype(np.float64)
     neighbours = (found == ours) & (np.abs(ours - theirs) == 1)
     return neighbours & near_tie(graph, node, values, (ours + theirs) / 2)
 
 
 def near_tie(graph: Graph, node: Node, values: Values, tie: Real) -> NDArray[np.bool_]:
     """Whether the real result lies within reach of `tie`, in levels of the output, of the output's shape."""
-    real, reach = (_average if node.op == "AVERAGE_POOL_2D" else _elementwise)(graph, node, values)
+    bounds = {"AVERAGE_POOL_2D": _average, "MEAN": _mean, "CONV_TRANSPOSE": _transposed}.get(
+        node.op, _elementwise
+    )
+    real, reach = bounds(graph, node, values)
     shape = graph.tensors[node.name].shape
     return (np.abs(real.reshape(shape) - tie) <= SLACK * reach.reshape(shape)).astype(bool)
 
@@ -72,6 +82,34 @@ def _average(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
     # point.
     core = 4 * windows(np.maximum(np.abs(x), np.abs(x - source.zero_point)), 128.0) * ratio
     return real, UNIT * (runtime + core)
+
+
+def _mean(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
+    """As _average, one value per channel; whatever the order of the runtime's sums."""
+    source, target = graph.tensors[str(node.inputs[0])], graph.tensors[node.name]
+    x = values[source.name][0].astype(np.float64) - source.zero_point
+    count = x.shape[0] * x.shape[1]
+    ratio = source.scale / (target.scale * count)
+    real = x.sum(axis=(0, 1)) * ratio
+    # A product per value, count - 1 sums, two quotients; the core's multiplier, sum and product.
+    reach = (count + 2 + 4) * np.abs(x).sum(axis=(0, 1)) * ratio
+    return real + target.zero_point, UNIT * reach
+
+
+def _transposed(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
+    """As _average; whatever the order of the runtime's sums."""
+    source, weights = (graph.tensors[str(name)] for name in node.inputs[:2])
+    target, x = graph.tensors[node.name], values[source.name]
+    scales = source.scale * weights.scales.astype(np.float64)
+    total = transposed_sums(graph, node, x).astype(np.float64)
+    size = transposed_sums(graph, node, x, absolute=True).astype(np.float64)
+    if node.inputs[2] is not None:
+        bias = levels(values, graph.tensors[node.inputs[2]]).astype(np.float64)
+        total, size = total + bias, size + np.abs(bias)
+    # Two values and a product per tap, the sums, the quotient; the core's multiplier, sum and product.
+    depth = x.shape[-1]
+    reach = UNIT * (depth + 3 + 2 + 4) * size * (scales / target.scale)
+    return total * (scales / target.scale) + target.zero_point, reach
 
 
 def _elementwise(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:

@@ -16,6 +16,7 @@ from compiler.layer import Alias, Layer
 from compiler.ops import (
     concatenation,
     conv,
+    conv_transpose,
     depthwise,
     element,
     elementwise,
@@ -25,6 +26,7 @@ from compiler.ops import (
     permute,
     pool,
     reshape,
+    resize,
     slices,
     split,
 )
@@ -40,6 +42,8 @@ OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias | list[Layer]]] = {
     "CONCATENATION": concatenation.lower,
     "PAD": pad.lower,
     "PADV2": pad.lower,
+    "CONV_TRANSPOSE": conv_transpose.lower,
+    "RESIZE_NEAREST": resize.lower,
     "PERMUTE_CHANNELS": permute.lower,
     "STRIDED_SLICE": slices.lower_strided,
     "SLICE": slices.lower_slice,

@@ -1,4 +1,4 @@
-"""Values that only move, compiled: channel shuffles, parts of a tensor, borders of any value."""
+"""Values that move and are repeated, compiled: channel shuffles, parts, borders, larger images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.errors import UnsupportedError
 from compiler.network import Compiled
+from compiler.onnx import read_onnx
 from compiler.tests.random_networks import CONFIGS as ALL
 from compiler.tests.test_onnx import FRONT, Constants, network, node, scales
 from compiler.tests.test_onnx_layers import machine
+from compiler.ties import proven
 from models.tests.litert import SEED
 
 CONFIGS = ["n4_small", "n16"]
@@ -84,3 +87,98 @@ def test_border_of_any_value(dtype: type, value: float) -> None:
     }
     compiled = agrees(nodes, constants, "n16", opset=18, out_dtype=dtype)
     assert [layer.op for layer in compiled.layers] == ["PADV2"]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(
+    ("factors", "how"),
+    [
+        ((2, 2), {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
+        ((3, 1), {}),
+        ((4, 2), {"coordinate_transformation_mode": "pytorch_half_pixel"}),
+        ((2, 3), {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"}),
+    ],
+)
+def test_resize_to_the_nearest_pixel(config: str, factors: tuple[int, int], how: dict[str, str]) -> None:
+    """Also of more channels than a word has, and in tiles."""
+    constants: Constants = scales(-9) | {"k": np.array([1, 1, *factors], np.float32)}
+    nodes = [node("Resize", "xr - k", "a", **how), *pair("a", "y")]
+    compiled = agrees(nodes, constants, config, shape=(1, 21, 17, 19))
+    assert [layer.op for layer in compiled.layers] == ["RESIZE_NEAREST"]
+
+
+@pytest.mark.parametrize(
+    ("factors", "how", "reason"),
+    [
+        ((2, 2), {"mode": "linear"}, "mode is 'linear'"),
+        ((1.5, 2), {}, "by whole factors"),
+        ((3, 3), {"coordinate_transformation_mode": "asymmetric"}, "does not repeat every pixel 3 times"),
+        ((3, 3), {"coordinate_transformation_mode": "align_corners"}, "does not repeat every pixel"),
+        ((2, 2), {"coordinate_transformation_mode": "tf_crop_and_resize"}, "is not supported"),
+    ],
+)
+def test_other_resizes_are_refused(factors: tuple[float, float], how: dict[str, str], reason: str) -> None:
+    constants = scales() | {"k": np.array([1, 1, *factors], np.float32)}
+    nodes = [node("Resize", "xr - k", "a", **how), *pair("a", "y")]
+    with pytest.raises(UnsupportedError, match="Resize 'a': ") as caught:
+        read_onnx(network([*FRONT, *nodes], constants))
+    assert reason in caught.value.reason
+
+
+def transposed(
+    kernel: tuple[int, int], channels: int, outputs: int, **attributes: Any
+) -> tuple[list[Any], Constants]:
+    rng = np.random.default_rng([SEED, channels])
+    constants = scales(7) | {
+        "w": rng.integers(-127, 128, (channels, outputs, *kernel), dtype=np.int8),
+        "ws": rng.uniform(0.002, 0.01, outputs).astype(np.float32),
+        "wz": np.zeros(outputs, np.int8),
+        "b": rng.integers(-3000, 3000, outputs, dtype=np.int32),
+        "bz": np.zeros(outputs, np.int32),
+    }
+    constants["bs"] = np.float32(0.031) * constants["ws"]
+    nodes = [
+        node("DequantizeLinear", "w ws wz", "wr", axis=1),
+        node("DequantizeLinear", "b bs bz", "br", axis=0),
+        node("ConvTranspose", "xr wr br", "c", **({"strides": list(kernel)} | attributes)),
+        node("Relu", "c", "a"),
+        *pair("a", "y"),
+    ]
+    return nodes, constants
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(
+    ("kernel", "channels", "outputs"), [((2, 2), 20, 5), ((3, 2), 7, 33), ((1, 4), 16, 16)]
+)
+def test_transposed_convolution(config: str, kernel: tuple[int, int], channels: int, outputs: int) -> None:
+    """One layer for each place of the kernel; what differs from the runtime's float32 lies at a tie."""
+    nodes, constants = transposed(kernel, channels, outputs)
+    shape = (1, channels, 13, 11)
+    feeds = {"x": np.random.default_rng(SEED).normal(0, 1.5, shape).astype(np.float32)}
+    compiled, ours, theirs = machine(network([*FRONT, *nodes], constants, shape=shape), feeds, ALL[config])
+    (last,) = compiled.graph.nodes
+    assert [layer.op for layer in compiled.layers] == ["CONV_TRANSPOSE"] * kernel[0] * kernel[1]
+    differ = ours["y"] != theirs["y"]
+    assert np.array_equal(proven(compiled.graph, last, ours, ours["y"], theirs["y"]), differ)
+    assert differ.mean() < 1e-3
+    wrong = np.where(ours["y"] < 127, ours["y"] + 1, 126).astype(np.int8)
+    assert not proven(compiled.graph, last, ours, wrong, theirs["y"]).any()
+    assert proven(compiled.graph, last, ours, ours["y"], wrong).mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"strides": [1, 1]}, "only strides that are the kernel"),
+        ({"pads": [1, 1, 1, 1]}, "only strides that are the kernel"),
+        ({"output_padding": [1, 1]}, "only strides that are the kernel"),
+        ({"group": 2}, "in one group"),
+        ({"output_shape": [12, 10]}, "output_shape"),
+    ],
+)
+def test_other_transposed_convolutions_are_refused(attributes: dict[str, Any], reason: str) -> None:
+    nodes, constants = transposed((2, 2), 4, 6, **attributes)
+    with pytest.raises(UnsupportedError, match="ConvTranspose 'c': ") as caught:
+        read_onnx(network([*FRONT, *nodes], constants))
+    assert reason in caught.value.reason

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from compiler.interpret import Values, run_node
 from compiler.ir import Graph, Node
 from compiler.onnx import read_onnx
+from compiler.tests.onnx_networks import run_onnx
 from compiler.tests.test_onnx import FRONT, Constants, network, node, scales
 from compiler.ties import near_tie, proven
 from models.tests.litert import SEED
@@ -109,3 +110,25 @@ def test_other_operators_prove_nothing() -> None:
     x = np.zeros((1, SIZE, SIZE, 1), np.int8)
     found = np.ones((1, SIZE - 1, SIZE - 1, 1), np.int8)
     assert not proven(graph, last, {"xq": x}, found).any()
+
+
+def test_a_mean_in_float() -> None:
+    """ReduceMean has no quantised form in the runtime: its own values are the judge, ties the only excuse."""
+    channels = 4000
+    nodes = [node("ReduceMean", "xr", "a", axes=[2, 3]), node("QuantizeLinear", "a t z", "y")]
+    shape = (1, channels, 4, 4)
+    constants = scales(5) | {"t": np.array(0.0155, np.float32)}
+    model = network([*FRONT, *nodes], constants, shape=shape)
+    graph = read_onnx(model)
+    (last,) = graph.nodes
+    feeds = {"x": np.random.default_rng(SEED).normal(0, 1.5, shape).astype(np.float32)}
+    found = run_onnx(model, feeds, ["xq", "y"])
+    values = {"xq": graph.origins["xq"].to_ir(found["xq"])}
+    theirs = graph.origins["y"].to_ir(found["y"])
+    ours = run_node(graph, last, values, exact=False)
+    differ = ours != theirs
+    assert differ.any() and np.array_equal(proven(graph, last, values, ours, theirs), differ)
+    wrong = np.clip(ours.astype(int) + 1, -128, 127).astype(np.int8)
+    assert not proven(graph, last, values, wrong, theirs).any()
+    # The twin: a runtime that were off by one everywhere.
+    assert proven(graph, last, values, ours, wrong).mean() < 0.1

@@ -37,7 +37,9 @@ def test_random_torch_networks(number: int) -> None:
         if node.name not in theirs:
             continue
         differ = ours[node.name] != theirs[node.name]
-        assert not np.any(differ & ~proven(graph, node, ours, ours[node.name])), f"{number} {node.op}"
+        assert not np.any(differ & ~proven(graph, node, ours, ours[node.name], theirs[node.name])), (
+            f"{number} {node.op}"
+        )
         if differ.any():
             tainted.add(node.name)
     assert len(tainted) < len(theirs)

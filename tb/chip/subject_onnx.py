@@ -130,12 +130,14 @@ class OnnxSubject:
                 if behind_known:
                     tainted.add(node.name)
                 continue
-            if not behind_known:
+            if not behind_known and node.options.get("in_float", False):
+                expected = runtime[node.name]
+            elif not behind_known:
                 verdict.unexplained += int(np.count_nonzero(expected != runtime[node.name]))
             found = values[node.name]
             differ = expected != found
             count = int(np.count_nonzero(differ))
-            if count and not np.all(proven(graph, node, known, found)[differ]):
+            if count and not np.all(proven(graph, node, known, found, expected)[differ]):
                 verdict.unexplained += count
                 continue
             own[node.name] = own.get(node.name, 0) + count

@@ -7,6 +7,8 @@ the core does, in one rounding.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from compiler.ir import Graph, Node, Origin, Tensor
 from models import ort
 from models.activation import apply_table
 from models.conv import conv2d
-from models.elementwise import Elementwise, element, fit_fp32_element, fp32_element
+from models.elementwise import Element, Elementwise, element, fit_fp32_element, fp32_element
 from models.fully_connected import fully_connected
 from models.pool import max_pool
 from models.quantize import Rounding, clamp, fp32_multiplier, requantize
@@ -41,6 +43,11 @@ def _run(graph: Graph, node: Node, values: Values, exact: bool) -> NDArray[np.in
     source, target = graph.tensors[str(node.inputs[0])], graph.tensors[node.name]
     options = node.options
     match node.op:
+        case "RESIZE_NEAREST":
+            high, wide = options["factors"]
+            return values[source.name].repeat(high, axis=1).repeat(wide, axis=2)
+        case "CONV_TRANSPOSE":
+            return _transposed(graph, node, values[source.name], source, target)
         case "CONV_2D" | "FULLY_CONNECTED":
             return _weighted(graph, node, values[source.name], source, target)
         case "ADD" | "SUB" | "MUL":
@@ -61,10 +68,13 @@ def _run(graph: Graph, node: Node, values: Values, exact: bool) -> NDArray[np.in
             total = x.sum(axis=(0, 1), dtype=np.int32) - np.int32(x.shape[0] * x.shape[1] * source.zero_point)
             word = ort.average_multiplier(source.scale, target.scale, x.shape[0] * x.shape[1])
             return clamp(requantize(total, word, 0, Rounding.FP32), target.zero_point, *options["clamp"])
-        case "PAD":
+        case "PAD" | "PADV2":
             amounts = graph.tensors[str(node.inputs[1])].data
-            assert amounts is not None
-            return np.pad(values[source.name], amounts, constant_values=source.zero_point)
+            border = graph.tensors[str(node.inputs[2])].data if node.op == "PADV2" else source.zero_point
+            assert amounts is not None and border is not None
+            return np.pad(values[source.name], amounts, constant_values=np.asarray(border).item())
+        case "PERMUTE_CHANNELS":
+            return values[source.name][..., options["order"]]
         case "STRIDED_SLICE":
             begin, end, steps = (graph.tensors[str(name)].data for name in node.inputs[1:])
             assert begin is not None and end is not None and steps is not None
@@ -102,14 +112,69 @@ def _weighted(
     return clamp(requantize(acc, word, 0, Rounding.FP32), target.zero_point, *node.options["clamp"])
 
 
+def transposed_sums(
+    graph: Graph, node: Node, x: NDArray[np.int8], *, absolute: bool = False
+) -> NDArray[np.int64]:
+    """Sums of a CONV_TRANSPOSE without bias, [rows, columns, O]; absolute: of the products' magnitudes."""
+    source, weights = graph.tensors[str(node.inputs[0])], graph.tensors[str(node.inputs[1])]
+    assert weights.data is not None
+    w = (weights.data - weights.zero_points.reshape(-1, 1, 1, 1)).astype(np.float64)
+    a = x[0].astype(np.float64) - source.zero_point
+    if absolute:
+        w, a = np.abs(w), np.abs(a)
+    rows, columns, _ = a.shape
+    outputs, high, wide, _ = w.shape
+    # float64 is exact: its sums stay far below 2^53.
+    total = np.einsum("hwc,oyxc->hywxo", a, w, optimize=True)
+    return total.reshape(rows * high, columns * wide, outputs).astype(np.int64)
+
+
+def _transposed(
+    graph: Graph, node: Node, x: NDArray[np.int8], source: Tensor, target: Tensor
+) -> NDArray[np.int8]:
+    weights = graph.tensors[str(node.inputs[1])]
+    acc = transposed_sums(graph, node, x)
+    if node.inputs[2] is not None:
+        acc = acc + levels({}, graph.tensors[node.inputs[2]])
+    word = fp32_multiplier(source.scale, weights.scales, target.scale)
+    scaled = requantize(acc.astype(np.int32), word, 0, Rounding.FP32)
+    return clamp(scaled, target.zero_point, *node.options["clamp"])
+
+
 def _shift(origin: Origin) -> int:
     return 128 if origin.dtype == np.uint8 else 0
+
+
+def operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
+    """Of an ADD, SUB or MUL, in the order in which the compiler hands them to the core: a constant, or one
+    pixel that meets an image, second."""
+    first, second = (graph.tensors[str(name)] for name in node.inputs)
+    smaller = first.data is not None or prod(first.shape) < prod(second.shape)
+    if node.op != "SUB" and second.data is None and smaller:
+        return second, first
+    return first, second
+
+
+def element_record(graph: Graph, node: Node) -> Element:
+    """What the compiler gives post for an ADD, SUB or MUL of contract fp32."""
+    kind, (first, second), target = Elementwise[node.op], operands(graph, node), graph.tensors[node.name]
+    scales = (first.scale, second.scale, target.scale)
+    zeros = (first.zero_point, second.zero_point, target.zero_point)
+    record = fp32_element(kind, scales, zeros, node.options["clamp"])
+    if kind == Elementwise.SUB:
+        return record
+    return fit_fp32_element(kind, scales, record, unsigned=target.unsigned)
+
+
+def levels(values: Values, tensor: Tensor) -> NDArray[np.int8]:
+    """A computed tensor's, or a constant's."""
+    return values[tensor.name] if tensor.data is None else tensor.data
 
 
 def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact: bool) -> NDArray[np.int8]:
     kind = Elementwise[node.op]
     tensors = [graph.tensors[str(name)] for name in node.inputs]
-    x1, x2 = (values[t.name] if t.data is None else t.data for t in tensors)
+    x1, x2 = (levels(values, t) for t in tensors)
     scales = (tensors[0].scale, tensors[1].scale, target.scale)
     zeros = (tensors[0].zero_point, tensors[1].zero_point, target.zero_point)
     low, high = node.options["clamp"]
@@ -118,14 +183,9 @@ def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact
         real = ort.dequantize(x1, scales[0], zeros[0]) - ort.dequantize(x2, scales[1], zeros[1])
         return ort.quantize(real, scales[2], zeros[2], np.int8).clip(low, high)
     if not exact:
-        if x1.size < x2.size and kind != Elementwise.SUB:
-            x1, x2 = x2, x1
-            scales, zeros = (scales[1], scales[0], scales[2]), (zeros[1], zeros[0], zeros[2])
-        record = fp32_element(kind, scales, zeros, (low, high))
-        if kind != Elementwise.SUB:
-            unsigned = _shift(graph.origins[target.name]) != 0
-            record = fit_fp32_element(kind, scales, record, unsigned=unsigned)
-        return element(x1, x2, kind, record, Rounding.FP32)
+        first, second = operands(graph, node)
+        record = element_record(graph, node)
+        return element(levels(values, first), levels(values, second), kind, record, Rounding.FP32)
     shift = _shift(graph.origins[target.name])
     a, b = (x if shift == 0 else x.view(np.uint8) ^ 0x80 for x in (x1, x2))
     shifted = (zeros[0] + shift, zeros[1] + shift, zeros[2] + shift)

@@ -65,8 +65,9 @@ class Origin:
 
     @property
     def ir_shape(self) -> tuple[int, ...]:
-        """Shape in the graph: [1, rows, columns, channels], or as in the file."""
-        if len(self.shape) != 4 or self.image is None:
+        """Shape in the graph: [1, rows, columns, channels], or as in the file. Five dimensions are an image,
+        too, with its channels in groups."""
+        if len(self.shape) not in (4, 5) or self.image is None:
             return self.shape
         channels, rows, columns = self.image
         return (1, rows, columns, channels)

@@ -49,10 +49,20 @@ class Partner:
     pairs_apart: int = 0
 
 
+@dataclass(frozen=True)
+class Scatter:
+    """Results that lie apart in the target: pixel (y, x) goes to (y * factors[0] + dy, x * factors[1] + dx)
+    for each (dy, dx) of offsets. The target has factors[0] times the rows, factors[1] times the columns."""
+
+    factors: Pair
+    offsets: tuple[Pair, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """source, target: tensor names. pad_value: int8 in padding taps. params: uint8 [groups, 9, n] records, or
-    None when post bypasses the requantiser. table: int8 [256] or None. rounding: of params and partner."""
+    None when post bypasses the requantiser. table: int8 [256] or None. rounding: of params and partner.
+    scatter: where the results go when they do not fill the target; then there is no partner."""
 
     name: str
     op: str
@@ -68,6 +78,7 @@ class Layer:
     table: NDArray[np.int8] | None = None
     partner: Partner | None = None
     rounding: Rounding = Rounding.DOUBLE
+    scatter: Scatter | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,7 +156,7 @@ def compile_network(model: bytes | Graph, config: Config, images: int = 1, optim
     if optimise:
         layers, joined = fuse_joins(layers, kept)
     _place_inputs(graph, context, memory, layers, kept, optimise)
-    for layer in layers:
+    for layer in {layer.target: layer for layer in layers}.values():
         memory.add_tensor(layer.target, graph.tensors[layer.target].shape, context.layouts[layer.target])
     for alias in aliases:
         shape = graph.tensors[alias.target].shape

@@ -10,7 +10,9 @@ compiler/onnx_ops has the operators.
 
 Nodes of the result, beside those of the TFLite schema (with padding "EXPLICIT" and `pads`, and `clamp`, the
 ends of a fused activation, in place of its name): TABLE with `table` int8 [256]; CONV_2D with `groups`;
-AVERAGE_POOL_2D with `include_padding`.
+AVERAGE_POOL_2D with `include_padding`; PERMUTE_CHANNELS with `order`, a permutation of the channels;
+RESIZE_NEAREST with `factors`; CONV_TRANSPOSE, whose stride is its kernel. `in_float` marks an operator that
+the runtime has in float32 only.
 """
 
 from __future__ import annotations

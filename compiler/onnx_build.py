@@ -34,7 +34,7 @@ class Builder:
 
     @staticmethod
     def name(node: Any) -> str:
-        return str(node.name or (node.output[0] if node.output else node.op_type))
+        return str(node.name or next((name for name in node.output if name), node.op_type))
 
     def fail(self, node: Any, reason: str) -> UnsupportedError:
         """The error to raise about a node."""
@@ -62,6 +62,13 @@ class Builder:
         if not isinstance(value, Constant) or value.quantisation is not None:
             raise self.fail(node, f"input {node.input[index]!r} must be a constant")
         return value.data
+
+    def number(self, node: Any, index: int) -> float:
+        """A plain constant input that is one number."""
+        data = self.array(node, index)
+        if data.size != 1:
+            raise self.fail(node, f"input {node.input[index]!r} is {list(data.shape)}; one number is needed")
+        return float(data.reshape(-1)[0])
 
     def quantisation(self, node: Any, index: int, like: Value | None = None) -> Quantisation:
         """Scale in input `index`, zero point in the next (optional); like: the integers they belong to."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.layer import ConvLayer, Geometry, Layer
+from compiler.layer import ConvLayer, Geometry, Layer, Scatter
 from compiler.memory import Memory
 from compiler.program import AREA, Program
 from compiler.tile import Reuse, Tile, Tiling, tiles
@@ -164,7 +164,22 @@ class Emitter:
 
     def store(self, tile: Tile, first: int, groups: int, base: int) -> None:
         """Output blocks [first, first + groups) of a tile, from the output buffer to the tensor."""
+        if self.layer.scatter is not None:
+            self._store_apart(self.layer.scatter, tile, first, groups, base)
+            return
         self.program.add(Store(buffer=base, **self._output_window(self.target, tile, first, groups)))
+
+    def _store_apart(self, scatter: Scatter, tile: Tile, first: int, groups: int, base: int) -> None:
+        """The same, pixel by pixel, once for each offset."""
+        g, (high, wide) = self.geometry, scatter.factors
+        pixel = g.groups * self.n
+        row = g.out_w * wide * pixel
+        for dy, dx in scatter.offsets:
+            y, x = tile.oy * high + dy, tile.ox * wide + dx
+            window = {"run": groups, "count_x": tile.columns, "count_y": tile.rows}
+            strides = {"stride_x": wide * pixel, "stride_y": high * row}
+            address = self.target + y * row + x * pixel + first * self.n
+            self.program.add(Store(buffer=base, address=address, **window, **strides))
 
     def _output_window(self, tensor: int, tile: Tile, first: int, groups: int) -> dict[str, Any]:
         """Where these blocks of a tile lie in a tensor of the output's layout at this address."""

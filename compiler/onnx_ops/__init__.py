@@ -14,11 +14,11 @@ from math import inf
 from typing import Any
 
 from compiler.onnx_build import Builder
-from compiler.onnx_ops import binary, function, move, pool, weights
+from compiler.onnx_ops import binary, function, move, pool, resize, weights
 from compiler.onnx_values import Function, Pending, Quantisation, Stored
 
 # Nodes that move or pick values: they commute with quantising.
-MOVES = frozenset("MaxPool Reshape Flatten Squeeze Unsqueeze Slice Transpose".split())
+MOVES = frozenset("MaxPool Reshape Resize Flatten Squeeze Unsqueeze Slice Transpose".split())
 
 
 def convert_operator(node: Any, b: Builder) -> None:
@@ -77,6 +77,9 @@ OPERATORS: dict[str, Callable[[Any, Builder], None]] = dict.fromkeys(
     "Transpose": move.transpose,
     "Pad": move.pad,
     "Slice": move.slice_,
+    "Split": move.split,
+    "Resize": resize.resize,
+    "ConvTranspose": weights.conv_transpose,
     "Identity": move.identity,
     "Dropout": move.identity,
     "QLinearSigmoid": function.qlinear_function,

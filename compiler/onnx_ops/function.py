@@ -66,8 +66,8 @@ def _clip_ends(node: Any, b: Builder) -> tuple[float, float]:
     if node.op_type == "Relu":
         return 0.0, inf
     attributes = b.attributes(node)
-    low = float(b.array(node, 1)) if b.has(node, 1) else attributes.get("min", -inf)
-    high = float(b.array(node, 2)) if b.has(node, 2) else attributes.get("max", inf)
+    low = b.number(node, 1) if b.has(node, 1) else attributes.get("min", -inf)
+    high = b.number(node, 2) if b.has(node, 2) else attributes.get("max", inf)
     return float(low), float(high)
 
 

@@ -44,12 +44,17 @@ def reduce_mean(node: Any, b: Builder) -> None:
     axes = b.array(node, 1).tolist() if b.has(node, 1) else list(attributes.get("axes", ()))
     if sorted(a % 4 for a in axes) != [2, 3]:
         raise ValueError(f"axes are {axes}; only rows and columns, [2, 3], are supported")
-    b.values[node.output[0]] = _pending_mean(node, b, x, keep=bool(attributes.get("keepdims", 1)))
+    # The runtime has no quantised one: it adds up in float32, in an order of its own.
+    b.values[node.output[0]] = _pending_mean(
+        node, b, x, keep=bool(attributes.get("keepdims", 1)), in_float=True
+    )
 
 
 def _pending_average(node: Any, b: Builder, x: str) -> Pending:
     attributes = b.attributes(node)
     window = _pool_window(b, x, attributes)
+    if window.dilation != (1, 1):
+        raise ValueError(f"dilations are {list(window.dilation)}; only 1 is supported")
     channels, rows, columns = b.image(x)
     include = bool(attributes.get("count_include_pad", 0))
     if window.kernel == (rows, columns) and not any(window.padding):
@@ -65,13 +70,14 @@ def _pending_average(node: Any, b: Builder, x: str) -> Pending:
     return Pending(node.op_type, emit)
 
 
-def _pending_mean(node: Any, b: Builder, x: str, keep: bool = True) -> Pending:
+def _pending_mean(node: Any, b: Builder, x: str, keep: bool = True, in_float: bool = False) -> Pending:
     shape = (1, *b.image(x))
 
     def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:
         tensor = b.add(name, (1, shape[1], 1, 1) if keep else (1, shape[1]), q)
         axes = b.indices(f"{name}/axes", np.array([1, 2]))
-        b.node("MEAN", (x, axes), name, keepDims=keep, clamp=b.clamp(tensor, q, ends))
+        options = {"keepDims": keep, "in_float": in_float, "clamp": b.clamp(tensor, q, ends)}
+        b.node("MEAN", (x, axes), name, **options)
 
     return Pending(node.op_type, emit)
 

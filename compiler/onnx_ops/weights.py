@@ -43,6 +43,30 @@ def _pending_conv(node: Any, b: Builder, x: str, weights: Constant, bias_input: 
     return Pending(node.op_type, emit)
 
 
+def conv_transpose(node: Any, b: Builder) -> None:
+    """Where stride and kernel are the same, no two pixels meet. The runtime has it in float32 only."""
+    x, weights = b.activation(node, 0), _real_constant(node, b, 1)
+    attributes, data = b.attributes(node), weights.data
+    channels, rows, columns = b.image(x)
+    if data.ndim != 4 or data.shape[0] != channels or int(attributes.get("group", 1)) != 1:
+        raise ValueError(f"weights {list(data.shape)}; only 2-D ones in one group are supported")
+    outputs, high, wide = data.shape[1:]
+    plain = {"strides": [1, 1], "dilations": [1, 1], "pads": [0] * 4, "output_padding": [0, 0]}
+    found = {name: list(attributes.get(name, default)) for name, default in plain.items()}
+    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID") or "output_shape" in attributes:
+        raise ValueError("auto_pad and output_shape are not supported")
+    if found != plain | {"strides": [high, wide]}:
+        raise ValueError(f"{found}; only strides that are the kernel, {[high, wide]}, are supported")
+    bias = _bias(node, b, 2, x, weights, outputs)
+
+    def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:
+        tensor = b.add(name, (1, outputs, rows * high, columns * wide), q)
+        w = _weights(node, b, weights, data.transpose(1, 2, 3, 0), axis=1)
+        b.node("CONV_TRANSPOSE", (x, w, bias), name, in_float=True, clamp=b.clamp(tensor, q, ends))
+
+    b.values[node.output[0]] = Pending(node.op_type, emit)
+
+
 def matmul(node: Any, b: Builder) -> None:
     b.values[node.output[0]] = _pending_product(
         node, b, b.activation(node, 0), _real_constant(node, b, 1), None, transposed=False
@@ -139,6 +163,8 @@ def _bias(node: Any, b: Builder, index: int, x: str, weights: Constant, outputs:
     if not isinstance(value, Constant):
         raise ValueError(f"bias {node.input[index]!r} must be constant")
     data = value.data
+    if data.size not in (1, outputs):
+        raise ValueError(f"bias {node.input[index]!r} is {list(data.shape)}; one value per output is needed")
     if value.quantisation is not None:
         q = value.quantisation
         if np.any(q.zero_points != 0) or data.dtype != np.int32:

@@ -78,8 +78,9 @@ class Window:
         return as_int8(hwc(run_node(operator, inputs, feeds, count_include_pad=include, **window)))
 
 
-def draw(rng: np.random.Generator, shared: float) -> Window:
-    """shared: share of cases with one scale and zero point for input and output, as quantisers write them."""
+def draw(rng: np.random.Generator, shared: float, bits: int = 24) -> Window:
+    """shared: share of cases with one scale and zero point for input and output, as quantisers write them.
+    bits: significant ones of the scales."""
     dtype, shift = draw_type(rng)
     kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
     # Never the whole image: that is the global average.
@@ -87,6 +88,8 @@ def draw(rng: np.random.Generator, shared: float) -> Window:
     # A narrow band of values makes equal maxima frequent.
     low, high = sorted(rng.integers(-128, 128, 2))
     scale, zero_point = draw_scale(rng), int(rng.integers(-128, 128)) + shift
+    fraction, exponent = np.frexp(scale)
+    scale = np.float32(np.ldexp(np.ceil(np.ldexp(fraction, bits)), exponent - bits))
     other_scale, other_zero = (
         np.float32(scale * 2 ** rng.uniform(-1, 1)),
         int(rng.integers(-128, 128)) + shift,
@@ -106,11 +109,15 @@ def draw(rng: np.random.Generator, shared: float) -> Window:
 
 
 def windows(
-    name: str, operator: str, model: Callable[[Window], NDArray[np.int8]], shared: float = 0.5
+    name: str,
+    operator: str,
+    model: Callable[[Window], NDArray[np.int8]],
+    shared: float = 0.5,
+    bits: int = 24,
 ) -> Iterator[Verdict]:
     rng = generator(name)
     while True:
-        case = draw(rng, shared)
+        case = draw(rng, shared, bits)
         yield model(case), case.runtime(operator)
 
 
@@ -130,6 +137,12 @@ def test_core_average_with_two_scales() -> None:
 def test_core_average_with_one_scale() -> None:
     name = "QLinearAveragePool, core, one scale"
     measure(name, windows(name, "QLinearAveragePool", Window.core, shared=1), share=0.05)
+
+
+def test_core_average_with_one_short_scale_matches_onnxruntime() -> None:
+    """Scales as compiler/onnx_quantise.py makes them: exact (docs/adr/0003)."""
+    name = "QLinearAveragePool, core, one scale of 11 bits"
+    judge(name, windows(name, "QLinearAveragePool", Window.core, shared=1, bits=11))
 
 
 def test_other_averages_are_caught() -> None:

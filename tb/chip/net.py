@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from compiler.errors import CompileError
 from compiler.ir import Node
 from compiler.network import Compiled, compile_network
+from compiler.onnx_bias import with_integer_biases
 from compiler.onnx_quantise import is_float
 from models.isa import Config
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
 from tb.chip import job, report, subject_onnx, subject_tflite
 from tb.chip.inputs import random_inputs, read_inputs
-from tb.chip.onnx_border import CALIBRATION, border, calibrated, parse
+from tb.chip.onnx_border import CALIBRATION, border, calibrated, parse, with_sizes
 from tb.chip.runtime import FC_FORMS
 from tb.chip.subject_onnx import OnnxSubject
 from tb.chip.subject_tflite import TfliteSubject
@@ -134,7 +135,8 @@ def _open_onnx(
         raise UserError(
             f"CONTRACT={contract}: an .onnx network has {subject_onnx.CONTRACTS[0]}; {path} is one"
         )
-    parsed = parse(raw)
+    parsed = with_sizes(parse(raw), source)
+    raw = parsed.SerializeToString()
     if is_float(parsed):
         face = border(parsed)
         samples = read_inputs(source, face) if source else random_inputs(face, seed, CALIBRATION)
@@ -145,7 +147,10 @@ def _open_onnx(
         kept.write_bytes(raw)
         print(f"a float network: quantised with {len(samples)} inputs, see {kept}", flush=True)
     else:
-        subject = OnnxSubject(raw)
+        parsed, biases = with_integer_biases(parsed)
+        subject = OnnxSubject(parsed.SerializeToString())
+        if biases:
+            print(f"{biases} float32 biases quantised to int32, for ONNX Runtime as for the core", flush=True)
     return subject, _inputs(source, subject, seed)
 
 

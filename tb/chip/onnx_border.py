@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from onnx import helper
 from compiler.errors import CompileError
 from compiler.ir import Graph, Node, Origin, Tensor
 from compiler.onnx_quantise import quantised
+from scripts.tools import UserError
 from tb.chip.inputs import Values
+from tb.chip.png import read_png
 
 CALIBRATION = 4  # seeded random inputs, when the user gives none
 _NONE: NDArray = np.zeros(0)
@@ -28,6 +31,57 @@ def parse(model: bytes) -> Any:
     if not parsed.graph.node:
         raise CompileError("not an .onnx file, or an empty one: it has no nodes")
     return parsed
+
+
+def with_sizes(parsed: Any, source: Path | None) -> Any:
+    """The network with the sizes that its file leaves open taken from the user's INPUT, a .npy array or a
+    .png image (of a folder: the first). As it is when the file has them all, or INPUT cannot tell.
+
+    Raises UserError when INPUT has another size than the file where that is fixed.
+    """
+    constants = {initializer.name for initializer in parsed.graph.initializer}
+    inputs = [info for info in parsed.graph.input if info.name not in constants]
+    sizes = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    if source is None or len(sizes) < 2 or min(sizes[1:]) > 0:
+        return parsed
+    given = _size_of(source, sizes)
+    if given is None:
+        return parsed
+    if any(size > 0 and size != new for size, new in zip(sizes[1:], given, strict=True)):
+        names = [size if size > 0 else "any" for size in sizes[1:]]
+        raise UserError(f"INPUT={source}: an image is {list(given)}; input {inputs[0].name!r} is {names}")
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(parsed)
+    info = next(info for info in fixed.graph.input if info.name == inputs[0].name)
+    for dimension, size in zip(info.type.tensor_type.shape.dim, (1, *given), strict=True):
+        dimension.dim_value = size
+    for info in fixed.graph.output:
+        # What the file says of them may still hold the names of open sizes.
+        info.type.tensor_type.ClearField("shape")
+    del fixed.graph.value_info[:]
+    return fixed
+
+
+def _size_of(source: Path, sizes: Sequence[int]) -> tuple[int, ...] | None:
+    """Sizes of one image without the leading 1."""
+    if source.is_dir():
+        files = sorted(file for file in source.iterdir() if file.suffix.lower() in (".npy", ".png"))
+        source = files[0] if files else source
+    if not source.is_file():
+        return None
+    if source.suffix.lower() == ".png":
+        rows, columns, channels = read_png(source).shape
+        if len(sizes) != 4:
+            return None
+        return (rows, columns, channels) if sizes[3] == channels else (channels, rows, columns)
+    if source.suffix.lower() != ".npy":
+        return None
+    try:
+        shape = np.load(source, allow_pickle=False).shape
+    except (ValueError, OSError, EOFError):
+        return None  # read_inputs says what is wrong with it
+    count = len(sizes) - 1
+    return shape[-count:] if len(shape) in (count, count + 1) else None
 
 
 def border(parsed: Any, core: Graph | None = None) -> Graph:
@@ -66,7 +120,8 @@ def _type(info: Any) -> tuple[np.dtype, tuple[int, ...]]:
     sizes = [dimension.dim_value for dimension in kind.shape.dim]
     if len(sizes) < 2 or sizes[0] not in (0, 1) or min(sizes[1:]) < 1:
         raise CompileError(
-            f"input {info.name!r} has shape {sizes}; one image, every size but the first fixed, is needed"
+            f"input {info.name!r} has shape {sizes}; one image, every size but the first fixed, is needed "
+            "(an INPUT that is a .npy array or a .png image fixes them)"
         )
     return np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)), (1, *sizes[1:])
 

@@ -1,8 +1,9 @@
 """An .onnx network for `make net`: quantised on the way if need be, ONNX Runtime as its judge.
 
 Element-wise operators and averages are float32 in the runtime and rounded once in the core
-(docs/adr/0002). Where tensors differ, every layer is held to the runtime's arithmetic on the inputs that the
-RTL gave it: a difference may only begin where it is known to, and by one.
+(docs/adr/0003). Where tensors differ, every layer is held to the runtime's arithmetic on the inputs that the
+RTL gave it. A difference may only begin in such a layer, and every differing value must be proven to lie at a
+tie (compiler/ties.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from compiler.interpret import run_node
 from compiler.ir import Node
 from compiler.network import Compiled
 from compiler.onnx import read_onnx
+from compiler.ties import proven
 from models.ort import dequantize
 from tb.chip.inputs import Values
 from tb.chip.onnx_border import border
@@ -97,7 +99,7 @@ class OnnxSubject:
             for name, value in runtime.items():
                 if name in values and name not in compiled.inputs:
                     verdict.tensors.setdefault(name, Judged()).add(values[name], value)
-            tainted = self._explain(verdict, compiled, values, apart, own) if apart else set()
+            tainted = self._explain(verdict, values, runtime, apart, own) if apart else set()
             for name in tainted & apart:
                 follows += int(np.count_nonzero(values[name] != runtime[name]))
             self._finish(verdict, values, found, bool(tainted.intersection(self.core.outputs)))
@@ -107,14 +109,17 @@ class OnnxSubject:
     def _explain(
         self,
         verdict: Verdict,
-        compiled: Compiled,
         values: dict[str, NDArray[np.int8]],
+        runtime: dict[str, NDArray[np.int8]],
         apart: set[str],
         own: dict[str, int],
     ) -> set[str]:
-        """Find where one image's differences begin; returns the tensors that they explain."""
+        """Find where one image's differences begin; returns the tensors that they explain.
+
+        A layer that has the runtime's own inputs must differ just as the float models say; one behind a
+        difference is held to the float models on the inputs that it had. What then differs must be proven.
+        """
         graph, tainted, known = self.core, set(), dict(values)
-        pairs = {layer.target: layer.pairs_apart for layer in compiled.layers}
         for node in graph.nodes:
             behind_known = any(name in tainted for name in node.inputs)
             if node.name in values and not behind_known and node.name not in apart:
@@ -125,10 +130,14 @@ class OnnxSubject:
                 if behind_known:
                     tainted.add(node.name)
                 continue
-            difference = np.abs(expected.astype(np.int16) - values[node.name])
-            count, once = int(np.count_nonzero(difference)), int(difference.max()) <= 1
-            may = node.op == "AVERAGE_POOL_2D" or pairs.get(node.name, 0) > 0
-            if count and not (may and once):
+            if not behind_known and node.options.get("in_float", False):
+                expected = runtime[node.name]
+            elif not behind_known:
+                verdict.unexplained += int(np.count_nonzero(expected != runtime[node.name]))
+            found = values[node.name]
+            differ = expected != found
+            count = int(np.count_nonzero(differ))
+            if count and not np.all(proven(graph, node, known, found, expected)[differ]):
                 verdict.unexplained += count
                 continue
             own[node.name] = own.get(node.name, 0) + count

@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from compiler.network import Compiled
 from compiler.tests.onnx_networks import STYLES, FloatNetwork, quantised
 from compiler.tests.test_onnx import FRONT, conv_constants, network, node, scales
+from compiler.tests.torch_networks import TorchNetwork
 from tb.chip import net
 from tb.tests.test_net import folder, simulated, with_host_operators  # noqa: F401
 from tb.tests.test_net_errors import png
@@ -155,17 +156,22 @@ def test_pairs_that_round_otherwise_are_shown_and_excused(
     assert "values in all differ there and behind" in text
 
 
-def test_an_average_rounded_once_is_shown_and_excused(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One scale, so ties are frequent, and the runtime's float32 sums move some of them."""
+def average_with_ties() -> bytes:
+    """Input and output of the pool share their scale: a tie in one of four windows."""
     nodes = [
         *FRONT,
         node("AveragePool", "xr", "a", kernel_shape=[2, 2], strides=[1, 1], pads=[1, 1, 0, 0]),
         node("QuantizeLinear", "a s z", "y"),
     ]
+    return network(nodes, scales(5), shape=(1, 4, 40, 40))
+
+
+def test_an_average_rounded_once_is_shown_and_excused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One scale, so ties are frequent, and the runtime's float32 sums move some of them."""
     model = tmp_path / "ties.onnx"
-    model.write_bytes(network(nodes, scales(5), shape=(1, 4, 40, 40)))
+    model.write_bytes(average_with_ties())
     code, found = run(model)
     (layer,) = found["layers"]
     assert code == 0 and 0 < layer["own_differences"] == layer["runtime_mismatches"]
@@ -173,21 +179,37 @@ def test_an_average_rounded_once_is_shown_and_excused(
     assert "the core rounds once" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("op", ["CONV_2D+ADD", "AVERAGE_POOL_2D"])
 def test_a_difference_without_a_proof_fails(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str
 ) -> None:
-    """The twin: a sum that is off by one where no pair of values may be."""
+    """The twin: a sum or an average that is off by one, in a layer that may be."""
     model = tmp_path / "sum.onnx"
-    model.write_bytes(quantised(grown(), "qdq int8"))
+    model.write_bytes(quantised(grown(), "qdq int8") if op == "CONV_2D+ADD" else average_with_ties())
+    for number in range(6):
 
-    def spoil(compiled: Compiled, dram: NDArray[np.uint8]) -> None:
-        layer = next(layer for layer in compiled.layers if layer.op.endswith("ADD"))
-        assert layer.pairs_apart == 0
-        at = compiled.address(0, layer.target)
-        dram[at] = (int(dram[at]) + 1) % 256
+        def spoil(compiled: Compiled, dram: NDArray[np.uint8], number: int = number) -> None:
+            layer = next(layer for layer in compiled.layers if layer.op == op)
+            at = compiled.address(0, layer.target) + 16 * number
+            dram[at] = (int(dram[at]) + 1) % 256
 
-    monkeypatch.setattr(net.job, "run", simulated(spoil))
-    assert run(model)[0] == 1
+        monkeypatch.setattr(net.job, "run", simulated(spoil))
+        assert run(model)[0] == 1
+
+
+def test_a_network_in_the_form_of_torch(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its float32 biases, which ONNX Runtime would compute whole layers in float32 for."""
+    network = TorchNetwork(np.random.default_rng(8), (3, 14, 11))
+    network.conv(8, 3, "relu", pads=[1, 1, 1, 1])
+    network.conv(8, 3, "hardswish", groups=8, pads=[1, 1, 1, 1])
+    network.quantise(network.node("GlobalAveragePool", network.last))
+    network.quantise(network.node("Flatten", network.last, axis=1))
+    network.linear(5)
+    model = tmp_path / "torch.onnx"
+    model.write_bytes(network.model(network.last))
+    code, found = run(model)
+    assert (code, found["runtime_mismatches"], found["mismatches"]) == (0, 0, 0)
+    assert "3 float32 biases quantised to int32" in capsys.readouterr().out
 
 
 def test_integers_at_the_border_and_png(run: Run, tmp_path: Path) -> None:

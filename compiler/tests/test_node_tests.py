@@ -1,0 +1,72 @@
+"""Every node test of the onnx package for the operators of the table runs, or is refused in clear words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from compiler.tests.node_tests import HOST, OPERATORS, NodeTest, cases, node_tests, run_case, verdict
+from models.isa import Config
+
+TESTS = list(node_tests())
+# Operators that must have node tests that run; all others are refused, or are the host's.
+RUN = sorted(
+    "Abs Add AveragePool Celu Clip Concat Conv DequantizeLinear Elu Erf Flatten Gelu Gemm GlobalAveragePool "
+    "HardSigmoid HardSwish Identity LeakyRelu MatMul MaxPool Mish Mul Pad QLinearConv QLinearMatMul "
+    "QuantizeLinear Relu Selu Sigmoid Softplus Softsign Split Sub Tanh ThresholdedRelu Unsqueeze".split()
+)
+LEAST = 105  # node tests that run, of those in onnx 1.22.0
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> dict[str, tuple[NodeTest, str, str]]:
+    return {test.name: (test, *verdict(test, Config())) for test in TESTS}
+
+
+def test_what_runs_equals_the_runtime(verdicts: dict[str, tuple[NodeTest, str, str]]) -> None:
+    """A difference from ONNX Runtime, or from the vectors, would have been raised."""
+    ran = {test.node.op_type for test, kind, _ in verdicts.values() if kind == "run"}
+    assert sorted(ran) == RUN
+    assert sum(kind == "run" for _, kind, _ in verdicts.values()) >= LEAST
+    assert {test.node.op_type for test, kind, _ in verdicts.values() if kind == "host"} == set(HOST)
+    assert {test.node.op_type for test in TESTS} == set(OPERATORS)
+
+
+def test_every_refusal_names_node_operator_and_reason(
+    verdicts: dict[str, tuple[NodeTest, str, str]],
+) -> None:
+    """Or the input, where its shape or type is the reason."""
+    refusals = [(test, reason) for test, kind, reason in verdicts.values() if kind == "refused"]
+    assert refusals
+    for test, reason in refusals:
+        names = "|".join(re.escape(name) for name in test.names)
+        shape = re.match(rf"input '({names})' (has shape|is) .+(supported|needed|fixed)$", reason)
+        node = re.match(rf"({test.node.op_type}|QuantizeLinear) '[^']+': .{{12,}}", reason)
+        assert shape or node, f"{test.name}: {reason}"
+        assert "remapped" not in reason and "Traceback" not in reason
+
+
+@pytest.mark.parametrize("name", ["test_conv_with_strides_padding", "test_qlinearconv", "test_relu"])
+def test_wrong_vectors_are_caught(name: str) -> None:
+    """The twin: a vector that is not what the operator makes."""
+    case = cases(next(test for test in TESTS if test.name == name))[0]
+    run_case(case, Config())
+    far = [y.astype(np.float64) + (np.ptp(y.astype(np.float64)) + 1) * 0.2 for y in case.outputs]
+    wrong = [y.astype(x.dtype) for y, x in zip(far, case.outputs, strict=True)]
+    with pytest.raises(AssertionError, match="vector"):
+        run_case(replace(case, outputs=wrong), Config())
+
+
+def test_a_wrong_network_is_caught() -> None:
+    """The twin: weights that are not those of the vectors."""
+    case = cases(next(test for test in TESTS if test.name == "test_qlinearconv"))[0]
+    model = onnx.load_model_from_string(case.model)
+    held = next(i for i in model.graph.initializer if i.name == "w")
+    held.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(held) ^ 64, "w"))
+    with pytest.raises(AssertionError, match="vector"):
+        run_case(replace(case, model=model.SerializeToString()), Config())

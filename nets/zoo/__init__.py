@@ -1,0 +1,1 @@
+"""Trained networks that ship in wheels on PyPI, as float .onnx files for `make net` (nets/README.md)."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,13 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from compiler.network import Compiled
 from models.isa import Config
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
+from tb.chip import activity
+from tb.chip.activity import Activity
+from tb.chip.progress import NetworkProgress
 from tb.chip.session import bench
 
 LATENCY = 64  # cycles of the memory, unless a run says otherwise
@@ -58,6 +59,8 @@ class Result:
     layers: list[LayerResult] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    # Of the first image; from the simulation's logs, not from the simulator itself.
+    activity: Activity | None = None
 
     @property
     def mismatches(self) -> int:
@@ -66,27 +69,6 @@ class Result:
 
 class JobFailed(Exception):
     """The simulation did not come to its end; the message says why and where its log is."""
-
-
-class Progress:
-    """A bar on a terminal, about ten plain lines elsewhere."""
-
-    def __init__(self, total: int, what: str) -> None:
-        self.total, self.what, self.shown = total, what, 0
-        self.start = time.monotonic()
-        self.bar = tqdm(total=total, unit=what, disable=not sys.stderr.isatty(), leave=False)
-
-    def update(self, done: int) -> None:
-        """`done` of the total are done."""
-        self.bar.update(done - self.bar.n)
-        if self.bar.disable and done * 10 // self.total > self.shown * 10 // self.total:
-            seconds = time.monotonic() - self.start
-            print(f"  {done} of {self.total} {self.what}s, {seconds:.1f} s", flush=True)
-            self.shown = done
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self.bar.close()
 
 
 def chip(
@@ -134,7 +116,7 @@ def run(
     build = chip(name, compiled.config, words, sim, outstanding=outstanding, waves=waves, verbose=verbose)
     folder = build.folder / "run"
     folder.mkdir(exist_ok=True)
-    for old in ("result.json", "rtl.npy", "machine.npy", "progress"):
+    for old in ("result.json", "rtl.npy", "machine.npy", activity.UNITS_LOG):
         (folder / old).unlink(missing_ok=True)
     with (folder / "job.pickle").open("wb") as file:
         pickle.dump((compiled, inputs), file)
@@ -148,12 +130,17 @@ def run(
         )
 
     thread = threading.Thread(target=simulate)
-    progress = Progress(len(inputs), "image")
+    layers = compiled.layers
+    progress = NetworkProgress(
+        folder / activity.UNITS_LOG,
+        [layer.name for layer in layers],
+        [layer.tiling.cycles for layer in layers],
+        len(inputs),
+    )
     thread.start()
     while thread.is_alive():
         thread.join(POLL)
-        if (folder / "progress").exists() and (text := (folder / "progress").read_text()):
-            progress.update(int(text))
+        progress.update()
     progress.close()
     if waves and (wave := runner.waveform(build)):
         print(f"waveform: {wave}")
@@ -162,4 +149,5 @@ def run(
         raise JobFailed(f"{problem or 'no result'}; see {folder / 'run.log'}")
     raw = json.loads((folder / "result.json").read_text())
     raw["layers"] = [LayerResult(**layer) for layer in raw["layers"]]
+    raw["activity"] = activity.read(folder, compiled.config.n)
     return Result(**raw), {name: np.load(folder / f"{name}.npy") for name in ("rtl", "machine")}

@@ -21,8 +21,9 @@ from scripts.tools import BUILD, SIMULATORS, UserError, tool_env
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
-from tb.chip.job import LATENCY, POLL, Progress
+from tb.chip.job import LATENCY, POLL
 from tb.chip.net import MEM_WORDS
+from tb.chip.progress import Progress
 from tb.chip.report import write_summary
 from tb.chip.session import bench
 

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from compiler.network import Compiled
 from models.isa import ID_FETCH, ID_LOAD, ID_STORE
 from tb.agents.memory_log import RECORD
-from tb.chip.host import COUNTER_NAMES
+from tb.chip.host import ACCOUNT, COUNTER_NAMES
 
 Cycles = NDArray[np.int64]
 
 UNITS_LOG, BURSTS_LOG = "units.log", "axi.bursts"
-UNIT_RECORD = np.dtype([(name, "<u4") for name in ("memory_cycle", "layers", "post_words", *COUNTER_NAMES)])
+UNIT_RECORD = np.dtype(
+    [(name, "<u4") for name in ("memory_cycle", "layers", "post_words", "post_waits", *COUNTER_NAMES)]
+)
 
 WINDOWS = 16384  # at most about this many in a program
 SHORTEST = 16  # cycles of a window
@@ -30,13 +32,7 @@ COARSE = 16384
 # The states of each unit, in the order in which they are drawn; what is left of a window is idle.
 STATES = {
     "load": ("moves data", "waits for memory", "waits for a token"),
-    "conv, pool": (
-        "conv busy",
-        "pool busy",
-        "waits for load",
-        "waits for weights",
-        "waits for a bank",
-    ),
+    "conv, pool": ACCOUNT,
     "post": ("busy", "waits for store"),
     "store": ("moves data", "waits for memory", "waits for a token"),
 }
@@ -111,10 +107,8 @@ def _cycles(
     length = np.diff(edges).astype(np.float64)
     parts = {
         "load": (read, reading - read, counted("load_wait")),
-        "conv, pool": tuple(
-            counted(name) for name in ("array_busy", "pool_busy", "stall_load", "stall_weights", "stall_acc")
-        ),
-        "post": (counted("post_words"), counted("stall_out")),
+        "conv, pool": tuple(counted(name) for name in ACCOUNT),
+        "post": (counted("post_words"), counted("post_waits")),
         "store": (written, writing - written, counted("store_wait")),
     }
     return {

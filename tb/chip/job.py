@@ -23,6 +23,7 @@ from tb import runner
 from tb.build import Build
 from tb.chip import activity
 from tb.chip.activity import Activity
+from tb.chip.host import ACCOUNT
 from tb.chip.progress import NetworkProgress
 from tb.chip.session import bench
 
@@ -34,12 +35,17 @@ ENV = {"OPENBLAS_NUM_THREADS": "1"}
 
 @dataclass
 class LayerResult:
-    """A layer over all images: cycles are sums; mismatches counts values of its tensor that differ."""
+    """A layer over all images: cycles are sums; mismatches counts values of its tensor that differ.
+
+    account: how many of the cycles belong to each category of docs/registers.md; they add up to `cycles`.
+    Both are 0 in a network with more layers than the core has stamps.
+    """
 
     name: str
     op: str
     macs: int
     cycles: int = 0
+    account: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACCOUNT, 0))
     bytes_read: int = 0
     bytes_written: int = 0
     mismatches: int = 0

@@ -22,7 +22,7 @@ module chip_bench #(
   // Host accesses: see axi_lite_host.
   reg host_request;
   reg host_write;
-  reg [11:0] host_addr;
+  reg [13:0] host_addr;
   reg [31:0] host_data;
   wire host_reply;
   wire [31:0] host_reply_data;
@@ -44,7 +44,7 @@ module chip_bench #(
     rst_n = 1'b0;
     host_request = 1'b0;
     host_write = 1'b0;
-    host_addr = 12'd0;
+    host_addr = 14'd0;
     host_data = 32'd0;
     flush = 1'b0;
     load_req = 1'b0;
@@ -55,7 +55,7 @@ module chip_bench #(
 
   always #5 clk = !clk;
 
-  wire [11:0] s_axi_awaddr;
+  wire [13:0] s_axi_awaddr;
   wire s_axi_awvalid;
   wire s_axi_awready;
   wire [31:0] s_axi_wdata;
@@ -65,7 +65,7 @@ module chip_bench #(
   wire [1:0] s_axi_bresp;
   wire s_axi_bvalid;
   wire s_axi_bready;
-  wire [11:0] s_axi_araddr;
+  wire [13:0] s_axi_araddr;
   wire s_axi_arvalid;
   wire s_axi_arready;
   wire [31:0] s_axi_rdata;
@@ -282,6 +282,8 @@ module chip_bench #(
       .busy(u_npu.busy),
       .memory_cycle(u_memory.cycle),
       .counters({
+        u_npu.u_counters.count[14],
+        u_npu.u_counters.count[13],
         u_npu.u_counters.count[12],
         u_npu.u_counters.count[11],
         u_npu.u_counters.count[10],
@@ -297,6 +299,7 @@ module chip_bench #(
         u_npu.u_counters.count[0]
       }),
       .post_word(u_npu.u_datapath.out_wr_en),
+      .post_waits(u_npu.room_missing),
       .stamp_valid(u_npu.s_stamp_valid),
       .stamp_layer(u_npu.s_stamp_layer)
   );

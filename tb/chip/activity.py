@@ -20,9 +20,8 @@ from tb.chip.host import ACCOUNT, COUNTER_NAMES
 Cycles = NDArray[np.int64]
 
 UNITS_LOG, BURSTS_LOG = "units.log", "axi.bursts"
-UNIT_RECORD = np.dtype(
-    [(name, "<u4") for name in ("memory_cycle", "layers", "post_words", "post_waits", *COUNTER_NAMES)]
-)
+LOGGED = ("memory_cycle", "layers", "post_words", "post_waits", *COUNTER_NAMES)
+UNIT_RECORD = np.dtype([(name, "<u4") for name in LOGGED])
 
 WINDOWS = 16384  # at most about this many in a program
 SHORTEST = 16  # cycles of a window

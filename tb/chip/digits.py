@@ -60,8 +60,7 @@ def run(sim: str, images: int, seed: int, waves: bool = False, verbose: bool = F
         f"{summary['accuracy_float']:.2%} by the float network"
     )
     print(f"{result.bursts} bursts compared, {result.mismatches} mismatches")
-    if result.first_mismatch:
-        print(f"the first:\n{result.first_mismatch}")
+    report.print_first_mismatch(result, BUILD / "sim", repeat)
     passed = (
         result.mismatches == 0
         and result.bursts > 0

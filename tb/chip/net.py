@@ -101,8 +101,7 @@ def run(
     }
     report.write_summary(folder / "summary.json", summary)
     _print(summary, subject, verdict, config.n, compiled.fused)
-    if result.first_mismatch:
-        print(f"the first mismatch:\n{result.first_mismatch}")
+    report.print_first_mismatch(result, folder, repeat)
     passed = result.mismatches == 0 and result.bursts > 0 and verdict.failures == 0
     print(("passed  " if passed else "FAILED  ") + f"seed={seed}  repeat: {repeat}")
     return passed

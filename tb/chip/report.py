@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tb.chip import tile
 from tb.chip.host import ACCOUNT
 from tb.chip.job import LayerResult, Result
 
@@ -73,6 +74,16 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(summary, indent=1))
     os.replace(draft, path)
+
+
+def print_first_mismatch(result: Result, folder: Path, repeat: str) -> None:
+    """The first mismatch, and how to see just its tile again. folder: where this run's summary goes; repeat:
+    the command that repeats the whole run."""
+    again = tile.keep(result.folder, folder, repeat) if result.folder else ""
+    if result.first_mismatch:
+        print(f"the first mismatch:\n{result.first_mismatch}")
+    if again:
+        print(f"that tile alone, with waves: {again}")
 
 
 def print_table(

@@ -27,6 +27,7 @@ module unit_log #(
   // Cycles between two looks that a reader may take.
   localparam [31:0] FRESH = 32'd16384;
 
+  reg [8*256-1:0] path;
   integer file;
   reg was_busy;
   reg [31:0] post_words;
@@ -40,7 +41,8 @@ module unit_log #(
     post_words = 32'd0;
     post_held = 32'd0;
     layers = 8'd0;
-    file = $fopen(LOG, "wb");
+    path = LOG;
+    file = $fopen(path, "wb");
     if (file == 0) begin
       $display("unit_log: cannot write %0s", LOG);
       $finish;

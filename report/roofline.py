@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOW = 0.85  # of its roof: a layer below is named
-NAMED = 10  # layers at most
+NEAR = 0.3  # octaves: layers that share a name
+NAMED = 10  # names at most
+NAME_SIZE = 8  # points
 COLOURS = {"conv": WORKS, "depthwise": POOLS, "dense": WAITS_STORE, "other": WAITS_DATA}
 
 
@@ -55,10 +57,24 @@ def _kind(op: str) -> str:
     return "dense" if "fully" in lower or "gemm" in lower or "matmul" in lower else "other"
 
 
-def outliers(found: Sequence[Point], n: int) -> list[Point]:
-    """The layers to name: below LOW of their roof, those first that lose the most cycles."""
+def outliers(found: Sequence[Point], n: int) -> list[list[Point]]:
+    """The layers to name, below LOW of their roof, in groups that lie close together. In a group and among
+    them, those first that lose the most cycles."""
     low = [point for point in found if point.share(n) < LOW]
-    return sorted(low, key=lambda point: (1 - point.share(n)) * point.cycles, reverse=True)[:NAMED]
+    groups: list[list[Point]] = []
+    for point in sorted(low, key=lambda point: (1 - point.share(n)) * point.cycles, reverse=True):
+        near = (group for group in groups if _distance(group[0], point) < NEAR)
+        group = next(near, None)
+        if group is None:
+            groups.append([point])
+        else:
+            group.append(point)
+    return groups[:NAMED]
+
+
+def _distance(a: Point, b: Point) -> float:
+    """In octaves, the larger of the two directions."""
+    return float(max(abs(np.log2(a.intensity / b.intensity)), abs(np.log2(a.rate / b.rate))))
 
 
 def draw(found: Sequence[Point], n: int, title: str) -> Figure:
@@ -127,20 +143,24 @@ def _area(point: Point, total: float) -> float:
     return 14 + 900 * point.cycles / total
 
 
-def _name(axes: Any, named: Sequence[Point], n: int, total: float) -> None:
-    """Names beside the dots; those that would cover one another are moved down."""
-    taken: list[tuple[float, float]] = []
-    for point in sorted(named, key=lambda p: -p.rate):
-        x, y = axes.transData.transform((point.intensity, point.rate))
+def _name(axes: Any, groups: Sequence[Sequence[Point]], n: int, total: float) -> None:
+    """Names beside the dots; one that would cover another is moved down."""
+    taken: list[tuple[float, float, float]] = []  # left, right, height, in points
+    for group in sorted(groups, key=lambda group: -group[0].rate):
+        point, others = group[0], len(group) - 1
+        text = f"{point.name} {point.share(n):.0%}" + (f" and {others} like it" if others else "")
+        x, y = axes.transData.transform((point.intensity, point.rate)) * 72 / axes.figure.dpi
+        aside = 3 + np.sqrt(_area(point, total)) / 2
+        left, right = x + aside, x + aside + len(text) * NAME_SIZE * 0.55
         down = 0.0
-        while any(abs(x - a) < 110 and abs(y + down - b) < 11 for a, b in taken):
-            down -= 6
-        taken.append((x, y + down))
+        while any(left < b and a < right and abs(y + down - c) < NAME_SIZE + 1 for a, b, c in taken):
+            down -= NAME_SIZE / 2
+        taken.append((left, right, y + down))
         axes.annotate(
-            f"{point.name} {point.share(n):.0%}",
+            text,
             (point.intensity, point.rate),
-            (3 + np.sqrt(_area(point, total)) / 2, down - 3),
+            (aside, down - 3),
             textcoords="offset points",
-            fontsize=8,
+            fontsize=NAME_SIZE,
             zorder=4,
         )

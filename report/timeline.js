@@ -67,7 +67,7 @@ function timeline(box, data) {
       pen.globalAlpha = 1;
       const middle = (x + place(Math.min(layer.end, view[1]))) / 2;
       if (middle < free) return;
-      free = middle + 15;
+      free = middle + 22;
       pen.save(); pen.translate(middle, TOP - 6); pen.rotate(-Math.PI / 6);
       pen.textAlign = "left"; pen.textBaseline = "alphabetic";
       const name = layer.name.length > 18 ? "…" + layer.name.slice(-17) : layer.name;

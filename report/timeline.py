@@ -21,7 +21,7 @@ COLUMNS = 1000  # of a picture
 ROW = 40  # pixels of a unit's row, before scaling
 MANY = 12  # layers from which a picture also shows a part of them
 AROUND = 1  # layers shown on each side of the one that loses most
-LEAST_NAME = 0.012  # of the width: the layers that have room for their names
+NAME = 0.016  # of the width: the room that a slanted name needs
 SHORT = 18  # characters of a name
 
 # What the colours say, of any unit.
@@ -140,17 +140,28 @@ def _panel(
     for layer in layers:
         if start < layer.start < stop:
             axes.axvline(layer.start, color=INK, linewidth=0.5, alpha=0.55)
-    named = [layer for layer in layers if _inside(layer, start, stop) >= LEAST_NAME]
-    places = [(max(layer.start, start) + min(layer.end, stop)) / 2 for layer in named]
+    named = _named(layers, start, stop)
+    places = [_middle(layer, start, stop) for layer in named]
     above = axes.secondary_xaxis("top")
     above.set_xticks(places, [_short(layer.name) for layer in named], fontsize=7, rotation=35, ha="left")
     above.tick_params(length=0, pad=1)
     above.spines["top"].set_visible(False)
 
 
-def _inside(layer: Span, start: float, stop: float) -> float:
-    """Share of the width that a layer takes."""
-    return (min(layer.end, stop) - max(layer.start, start)) / (stop - start)
+def _middle(layer: Span, start: float, stop: float) -> float:
+    """Of the part of a layer that is shown."""
+    return (max(layer.start, start) + min(layer.end, stop)) / 2
+
+
+def _named(layers: Sequence[Span], start: float, stop: float) -> list[Span]:
+    """The layers whose names have room side by side; the longest choose first."""
+    shown = [layer for layer in layers if layer.start < stop and layer.end > start]
+    chosen: list[Span] = []
+    for layer in sorted(shown, key=lambda layer: max(layer.start, start) - min(layer.end, stop)):
+        middle = _middle(layer, start, stop)
+        if all(abs(middle - _middle(other, start, stop)) >= NAME * (stop - start) for other in chosen):
+            chosen.append(layer)
+    return chosen
 
 
 def _short(name: str) -> str:

@@ -37,6 +37,7 @@ class LoadEnv(DmaEnv):
     kind = Load
     wait_pins = ("wait_compute", "wait_store")
     signal_pins = ("sig_compute",)
+    stamp_may_wait = True
     directions = "r"
 
     def predict(self, command: Window, number: int, where: list[tuple[int, int]]) -> None:

@@ -40,7 +40,7 @@ IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
 PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
     drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid
-    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_layer out_en out_addr
+    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_ready stamp_layer out_en out_addr
     out_data idle stat_wait"""
 
 
@@ -179,7 +179,7 @@ class PostWatch(uvm_component):
         # First the token: in the cycle of the last word it would come too early.
         if peek(dut.sig_store_valid) and peek(dut.sig_store_ready):
             self.outputs.write(Event("signal"))
-        if peek(dut.stamp_valid):
+        if peek(dut.stamp_valid) and peek(dut.stamp_ready):
             self.outputs.write(Event("stamp", peek(dut.stamp_layer)))
         en = peek(dut.out_en)
         self.check(en is not None, "out_en is X")
@@ -218,6 +218,7 @@ class PostEnv(BlockEnv):
         self.pool = Feed("pool", self, StreamPins(dut, "pool"), stalls())
         self.wait = Feed("wait", self, StreamPins(dut, "wait_store", ()), stalls(), filler=())
         self.signal = StreamAgent("signal", self, StreamPins(dut, "sig_store", ()), "sink", stalls())
+        self.stamp = StreamAgent("stamp", self, StreamPins(dut, "stamp", ("layer",)), "sink", stalls())
         self.watch = PostWatch("watch", self, dut, n)
         self.inputs = Scoreboard("inputs", self)
         self.outputs = Scoreboard("outputs", self)

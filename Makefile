@@ -10,7 +10,7 @@ test:     ## All that must pass before a commit lands: check, models, every bloc
 check:    ## Lint and format of Verilog and Python, types
 format:   ## Let the formatters write what check would ask for
 clean:    ## Remove build/ (.venv stays)
-net:      ## Run a network of your own (.tflite, .onnx) on the RTL, judged by its runtime [MODEL INPUT SIM SEED CONTRACT FC WAVES VERBOSE]
+net:      ## Run a network of your own (.tflite, .onnx) on the RTL, judged by its runtime; with TILE, one tile of a run that differed [MODEL INPUT TILE SIM SEED CONTRACT FC WAVES VERBOSE]
 bench:    ## Measure cycles and simulation speed: ResNet-50 and other networks, block builds [SEED]
 registers: ## From rtl/csr/npu.rdl: docs/registers.md, and an HTML page, a C header, a pyuvm model
 regress:  ## Every block and the chip, many seeds, both simulators; a failure runs again with waves [SEEDS SEED BLOCK SIM JOBS]

@@ -6,6 +6,7 @@ python -m bench --seed 7
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from bench.measure import Measured
 from bench.speed import Speed, scaling, side_by_side
 from compiler.errors import CompileError
 from models.isa import Config
+from report import run as pictures
+from report.page import links
 from scripts.tools import BUILD, UserError
 from tb.chip import report
 from tb.chip.job import JobFailed
@@ -62,12 +65,28 @@ def bench(seed: int) -> bool:
     mismatches += sum(measured.result.mismatches for measured in others)
     summary["mismatches"] = mismatches
     report.write_summary(SUMMARY, summary)
-    for measured in others:
-        if measured.result.first_mismatch:
-            print(f"{measured.network.name}, the first mismatch:\n{measured.result.first_mismatch}")
+    draw(others, repeat)
     good = mismatches == 0 and all(measured.result.bursts for measured in others)
     print(("passed  " if good else f"FAILED  {mismatches} mismatches  ") + f"seed={seed}  repeat: {repeat}")
     return good
+
+
+def draw(runs: Sequence[Measured], repeat: str) -> None:
+    """Pictures of every whole network, on a page of its own; that of the first is the bench's page."""
+    pages = {}
+    for measured in runs:
+        entry = measured.entry()
+        title = f"{measured.network.name}, N = {entry['n']}"
+        name = re.sub(r"[^\w.-]+", "_", f"{measured.network.name}_n{entry['n']}")
+        summary = {**entry, "title": title, "images": measured.result.images, "repeat": repeat}
+        report.write_summary(SUMMARY.parent / name / "summary.json", summary)
+        path = pictures.write(SUMMARY.parent / name, summary, measured.result.activity)
+        pages[title] = path.relative_to(SUMMARY.parent).as_posix()
+        if measured is runs[0]:
+            first = summary
+    more = "<h2>Networks</h2>" + links({**pages, "the bench's summary": SUMMARY.name})
+    path = pictures.write(SUMMARY.parent, first, runs[0].result.activity, more=more)
+    print(f"pictures: {path}")
 
 
 def print_layers(measured: Measured) -> None:

@@ -15,6 +15,7 @@ from bench import roofline
 from bench.networks import Network
 from compiler.network import Compiled, LayerInfo, compile_network
 from models.isa import Config
+from scripts.tools import BUILD
 from tb.chip import job, report
 from tb.chip.host import ACCOUNT
 from tb.chip.job import Result
@@ -118,4 +119,7 @@ def measure(network: Network, config: Config, seed: int, images: int = 1) -> Mea
     compiled = compile_network(network.model, config, images)
     inputs: list[Mapping[str, NDArray[np.int8]]] = [{compiled.inputs[0]: network.input}] * images
     result, memory = job.run(NAME, compiled, inputs, "verilator", seed, least_words=MEMORY // config.n)
-    return Measured(network, compiled, result, time.monotonic() - start, memory["machine"])
+    wall = time.monotonic() - start
+    # Now: the next run takes the place of this one's logs.
+    report.print_first_mismatch(result, BUILD / NAME / network.name, f"make bench SEED={seed}")
+    return Measured(network, compiled, result, wall, memory["machine"])

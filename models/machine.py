@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models import blocks
+from models import blocks, footprint
 from models.isa import (
     COMMAND_BYTES,
     ID_FETCH,
     ID_LOAD,
     ID_STORE,
-    TABLE_BYTES,
     TOKEN_MAX,
     BadCommand,
     Cause,
@@ -61,13 +60,6 @@ _SIGNAL_KIND = {
     ("compute", "store"): WRITTEN,
     ("store", "load"): STORED,
     ("store", "compute"): STORED,
-}
-_DEST_NAMES = {
-    Dest.ACT: "activation buffer",
-    Dest.WGT: "weight buffer",
-    Dest.PAR: "parameter buffer",
-    Dest.TABLE: "table",
-    Dest.RES: "residual buffer",
 }
 _DECERR = {"read": Cause.READ_DECERR, "write": Cause.WRITE_DECERR}
 
@@ -151,10 +143,11 @@ class Machine:
         )
         if self.check_races:
             races = RaceCheck()
-            for dest, size in zip(Dest, sizes, strict=True):
+            buffers = footprint.sizes(config)
+            for dest in Dest:
                 reader = READ if dest in (Dest.ACT, Dest.WGT) else WRITTEN
-                races.add(_DEST_NAMES[dest], size, LOADED, reader)
-            races.add("output buffer", config.out_words, WRITTEN, STORED)
+                races.add(footprint.NAMES[dest], buffers[footprint.NAMES[dest]], LOADED, reader)
+            races.add(footprint.OUTPUT, config.out_words, WRITTEN, STORED)
             races.add("DRAM", len(state.dram), STORED, LOADED, must_be_written=False)
             state.races = races
         return state
@@ -280,7 +273,7 @@ class Machine:
         if state.races:
             index = len(state.order.ends[LOADED]) - 1
             state.races.reads(number, "DRAM", words[inside], start, index)
-            state.races.writes(number, _DEST_NAMES[Dest(command.dest)], targets, start, index)
+            state.races.writes(number, footprint.NAMES[Dest(command.dest)], targets, start, index)
         state.buffers[command.dest][targets] = values
         state.trace.load.append(CommandBursts("read", ID_LOAD, number, command.layer, *where, data))
 
@@ -294,7 +287,7 @@ class Machine:
             first, last = state.program
             if np.any((words >= first) & (words < last)):
                 raise RaceError(number, "writes into the program while fetch may read it")
-            state.races.reads(number, "output buffer", sources, start, index)
+            state.races.reads(number, footprint.OUTPUT, sources, start, index)
             state.races.writes(number, "DRAM", words[inside], start, index)
         data = state.out[sources]
         state.dram[words[inside]] = data[inside]
@@ -336,25 +329,8 @@ class Machine:
     def _check_compute(
         self, state: _State, races: RaceCheck, number: int, command: Compute, reads: Clock, writes: Clock
     ) -> None:
-        config, index = self.config, len(state.order.ends[READ]) - 1
-        if isinstance(command, Conv):
-            words = blocks.conv_reads(command, config)
-            races.reads(number, _DEST_NAMES[Dest.WGT], blocks.weight_reads(command, config), reads, index)
-            drains = command.drain
-        else:
-            assert isinstance(command, Pool)
-            channels, inside = blocks.pool_reads(command, config)
-            words, drains = channels[:, inside], True
-        races.reads(number, _DEST_NAMES[Dest.ACT], words, reads, index)
-        if not drains:
-            return
-        if not command.bypass:
-            races.reads(number, _DEST_NAMES[Dest.PAR], blocks.param_reads(command, config), reads, index)
-        if command.elem:
-            races.reads(number, _DEST_NAMES[Dest.PAR], blocks.elem_reads(command, config), reads, index)
-            races.reads(number, _DEST_NAMES[Dest.RES], blocks.res_addresses(command, config), reads, index)
-        if command.table_en:
-            size = TABLE_BYTES // config.n
-            words = command.table_sel * size + np.arange(size)
-            races.reads(number, _DEST_NAMES[Dest.TABLE], words, reads, index)
-        races.writes(number, "output buffer", blocks.out_addresses(command, config), writes, index)
+        index = len(state.order.ends[READ]) - 1
+        for name, words in footprint.reads(command, self.config):
+            races.reads(number, name, words, reads, index)
+        for name, words in footprint.writes(command, self.config):
+            races.writes(number, name, words, writes, index)

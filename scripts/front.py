@@ -63,6 +63,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "TEST": ("only this block's tests whose name matches this regular expression", pattern),
     "MODEL": ("the network: a quantised .tflite file, or an .onnx file", some_path),
     "INPUT": ("its inputs: .npy, .npz, .png or a folder of them (seeded noise)", some_path),
+    "TILE": ("instead of MODEL: the folder in which a run with a mismatch has left one tile", some_path),
     "CONTRACT": (
         "whose arithmetic: tflite or tflite-single for .tflite, fp32 for .onnx (the file's runtime's)",
         one_of(lambda: ["tflite", "tflite-single", "fp32"], "contract"),
@@ -98,7 +99,10 @@ def given(target: str) -> dict[str, str]:
             raise UserError(f"{name}={value}: {problem}")
     if "BLOCK" in values and "IMAGES" in values:
         raise UserError("IMAGES belongs to the main job: leave BLOCK out")
-    if target == "net" and "MODEL" not in values:
+    if target == "net" and "TILE" in values:
+        if others := [name for name in ("MODEL", "INPUT", "CONTRACT", "FC") if name in values]:
+            raise UserError(f"TILE is a run of its own, with its data: leave {' and '.join(others)} out")
+    elif target == "net" and "MODEL" not in values:
         raise UserError("make net needs MODEL=<a quantised .tflite file or an .onnx file>")
     if "TEST" in values and "BLOCK" not in values:
         raise UserError("TEST picks among one block's tests: give BLOCK too")
@@ -136,6 +140,10 @@ def work(target: str, values: dict[str, str]) -> int:
         else:
             images = ["--images", values["IMAGES"]] if "IMAGES" in values else []
             arguments = ["tb.chip.digits", *images, *arguments]
+    elif target == "net" and "TILE" in values:
+        # Without SEED, that of the run which left the tile.
+        given_seed = ["--seed", seed] if "SEED" in values else []
+        arguments = ["tb.chip.tile", "--tile", values["TILE"], "--sim", sim, *given_seed, *switches]
     elif target == "net":
         chosen = options(values, "MODEL", "INPUT", "CONTRACT", "FC")
         arguments = ["tb.chip.net", *chosen, "--sim", sim, "--seed", seed, *switches]

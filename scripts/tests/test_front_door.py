@@ -44,6 +44,9 @@ BAD = {
     "net MODEL=nowhere.tflite": ["MODEL=nowhere.tflite", "no such file"],
     "net MODEL=Makefile INPUT=nowhere": ["INPUT=nowhere", "no such file"],
     "net MODEL=Makefile CONTRACT=onnx": ["CONTRACT=onnx", "tflite"],
+    "net TILE=nowhere": ["TILE=nowhere", "no such file"],
+    "net TILE=rtl MODEL=Makefile": ["TILE", "leave MODEL out"],
+    "sim TILE=rtl": ["make sim takes no TILE"],
     "net MODEL=Makefile FC=float": ["FC=float", "integer, litert"],
     **{f"{name}": [name, "does not exist yet"] for name in "coverage formal mutate report".split()},
 }

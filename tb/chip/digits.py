@@ -49,7 +49,7 @@ def run(sim: str, images: int, seed: int, waves: bool = False, verbose: bool = F
         "accuracy": accuracy(answers["rtl"]),
         "accuracy_reference": accuracy(answers["machine"]),
         "accuracy_float": accuracy(digits.float_answers[:images]),
-        **report.common(result, layers, sim, seed, repeat),
+        **report.common(result, layers, n, "handwritten digits", sim, seed, repeat),
     }
     report.write_summary(BUILD / "sim" / "summary.json", summary)
     _print_layers(summary, n)
@@ -60,8 +60,8 @@ def run(sim: str, images: int, seed: int, waves: bool = False, verbose: bool = F
         f"{summary['accuracy_float']:.2%} by the float network"
     )
     print(f"{result.bursts} bursts compared, {result.mismatches} mismatches")
-    if result.first_mismatch:
-        print(f"the first:\n{result.first_mismatch}")
+    report.draw(BUILD / "sim", summary, result)
+    report.print_first_mismatch(result, BUILD / "sim", repeat)
     passed = (
         result.mismatches == 0
         and result.bursts > 0

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ from models.isa import Config
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
+from tb.chip import activity
+from tb.chip.activity import Activity
 from tb.chip.host import ACCOUNT
+from tb.chip.progress import NetworkProgress
 from tb.chip.session import bench
 from tb.progress import Progress
 
@@ -63,6 +67,10 @@ class Result:
     layers: list[LayerResult] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    # Of the first image; from the simulation's logs, not from the simulator itself.
+    activity: Activity | None = None
+    # Where the simulation ran: its logs and, after a mismatch, the jobs of tb/chip/tile.py.
+    folder: Path | None = None
 
     @property
     def mismatches(self) -> int:
@@ -105,11 +113,13 @@ def run(
     verbose: bool = False,
     memory: Mapping[str, int] | None = None,
     least_words: int = 1,
+    spoil: bool = False,
 ) -> tuple[Result, dict[str, NDArray[np.uint8]]]:
     """Build the chip, run one program per input on it, and score everything.
 
     inputs: per image, int8 by the name of the network's input. memory: plusargs of tb/hdl/axi_memory.v
     (latency, jitter, stall). least_words: of the bench's memory; those who ask for the same share a build.
+    spoil: the twin, for tests: the machine is given a wrong bit.
     Returns the result and DRAM afterwards, uint8, as the writes of the RTL ("rtl") and of the machine
     ("machine") left it.
     Raises JobFailed if the simulation broke off, UserError if it does not build.
@@ -118,26 +128,32 @@ def run(
     build = chip(name, compiled.config, words, sim, outstanding=outstanding, waves=waves, verbose=verbose)
     folder = build.folder / "run"
     folder.mkdir(exist_ok=True)
-    for old in ("result.json", "rtl.npy", "machine.npy", "progress"):
+    for old in ("result.json", "rtl.npy", "machine.npy", activity.UNITS_LOG):
         (folder / old).unlink(missing_ok=True)
     with (folder / "job.pickle").open("wb") as file:
         pickle.dump((compiled, inputs), file)
     settings = {"latency": LATENCY, "seed": seed, **(memory or {})}
     plusargs = [f"+{key}={value}" for key, value in settings.items()]
+    env = {**ENV, "JOB_SPOIL": str(int(spoil))}
     verdict: list[Any] = []
 
     def simulate() -> None:
         verdict.append(
-            runner.simulate(build, "tb.chip.network_sim", seed, env=ENV, verbose=verbose, plusargs=plusargs)
+            runner.simulate(build, "tb.chip.network_sim", seed, env=env, verbose=verbose, plusargs=plusargs)
         )
 
     thread = threading.Thread(target=simulate)
-    progress = Progress(len(inputs), "image")
+    layers = compiled.layers
+    progress = NetworkProgress(
+        folder / activity.UNITS_LOG,
+        [layer.name for layer in layers],
+        [layer.tiling.cycles for layer in layers],
+        len(inputs),
+    )
     thread.start()
     while thread.is_alive():
         thread.join(POLL)
-        if (folder / "progress").exists() and (text := (folder / "progress").read_text()):
-            progress.update(int(text))
+        progress.update()
     progress.close()
     if waves and (wave := runner.waveform(build)):
         print(f"waveform: {wave}")
@@ -146,4 +162,6 @@ def run(
         raise JobFailed(f"{problem or 'no result'}; see {folder / 'run.log'}")
     raw = json.loads((folder / "result.json").read_text())
     raw["layers"] = [LayerResult(**layer) for layer in raw["layers"]]
+    raw["folder"] = folder
+    raw["activity"] = activity.read(folder, compiled.config.n)
     return Result(**raw), {name: np.load(folder / f"{name}.npy") for name in ("rtl", "machine")}

@@ -92,7 +92,7 @@ def run(
         "accuracy": None,
         "accuracy_reference": None,
         "accuracy_float": None,
-        **report.common(result, _layers(compiled, result, verdict), sim, seed, repeat),
+        **report.common(result, _layers(compiled, result, verdict), config.n, model.name, sim, seed, repeat),
         "contract": contract,
         "runtime": subject.runtime or None,
         "runtime_mismatches": verdict.mismatches if subject.runtime else None,
@@ -102,8 +102,8 @@ def run(
     }
     report.write_summary(folder / "summary.json", summary)
     _print(summary, subject, verdict, config.n, compiled.fused)
-    if result.first_mismatch:
-        print(f"the first mismatch:\n{result.first_mismatch}")
+    report.draw(folder, summary, result)
+    report.print_first_mismatch(result, folder, repeat)
     passed = result.mismatches == 0 and result.bursts > 0 and verdict.failures == 0
     print(("passed  " if passed else "FAILED  ") + f"seed={seed}  repeat: {repeat}")
     return passed

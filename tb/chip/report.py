@@ -13,6 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from report import run as pictures
+from scripts.tools import ROOT
+from tb.chip import tile
 from tb.chip.host import ACCOUNT
 from tb.chip.job import LayerResult, Result
 
@@ -49,11 +52,15 @@ def account_cells(account: Mapping[str, float], columns: Sequence[str]) -> list[
     return [f"{count / cycles:.1%}" for count in (*counts, cycles - sum(counts))]
 
 
-def common(result: Result, layers: list[dict[str, Any]], sim: str, seed: int, repeat: str) -> dict[str, Any]:
-    """The keys that every summary of a job has."""
+def common(
+    result: Result, layers: list[dict[str, Any]], n: int, title: str, sim: str, seed: int, repeat: str
+) -> dict[str, Any]:
+    """The keys that every summary of a job has. n: of the array."""
     images = result.images
     counters = {name: count / images for name, count in result.counters.items()}
     return {
+        "title": title,
+        "n": n,
         "images": images,
         "layers": layers,
         "bursts": result.bursts,
@@ -73,6 +80,22 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(summary, indent=1))
     os.replace(draft, path)
+
+
+def print_first_mismatch(result: Result, folder: Path, repeat: str) -> None:
+    """The first mismatch, and how to see just its tile again. folder: where this run's summary goes; repeat:
+    the command that repeats the whole run."""
+    again = tile.keep(result.folder, folder, repeat) if result.folder else ""
+    if result.first_mismatch:
+        print(f"the first mismatch:\n{result.first_mismatch}")
+    if again:
+        print(f"that tile alone, with waves: {again}")
+
+
+def draw(folder: Path, summary: Mapping[str, Any], result: Result) -> None:
+    """Pictures and page of a run beside its summary, and where they are."""
+    path = pictures.write(folder, summary, result.activity)
+    print(f"pictures: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
 
 
 def print_table(

@@ -18,22 +18,26 @@ from models.trace import CommandBursts, Trace
 from tb.agents.burst import Burst
 from tb.agents.memory_log import BurstTable
 
+NEVER = 1 << 32  # later than any cycle
 NAMES = {ID_FETCH: "fetch read", ID_LOAD: "load read", ID_STORE: "store write"}
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One difference. burst: index among its ID's; beat, cycle: None where there is no such burst or beat."""
+    """One difference. tile: which of its layer's STOREs it belongs to, as text, where that is known; command:
+    number in the program; burst: index among its ID's; beat, cycle: None where there is no such burst or
+    beat."""
 
     stream: str
     layer: str
+    tile: str | None
     command: int | None
     burst: int
+    beat: int | None
+    cycle: int | None
     what: str
     expected: str
     found: str
-    beat: int | None = None
-    cycle: int | None = None
 
     def __str__(self) -> str:
         rows = [f"{name:<9} {value}" for name, value in vars(self).items() if value is not None]
@@ -83,6 +87,10 @@ class ProgramScore:
         self.mismatches: list[Mismatch] = []
         self.read: Counter[int] = Counter()
         self.written: Counter[int] = Counter()
+
+    def first(self) -> Mismatch:
+        """The mismatch that came first in time: what follows may be its consequence."""
+        return min(self.mismatches, key=lambda m: NEVER if m.cycle is None else m.cycle)
 
     def compare(self, trace: Trace, table: BurstTable, *, prefix: bool = False) -> int:
         """Compare everything; returns the number of mismatched bursts (and missing or extra ones).
@@ -168,7 +176,7 @@ class ProgramScore:
         cycle = None if row is None else int(table.end[row])
         stream = NAMES.get(axi_id, f"ID {axi_id}")
         self.mismatches.append(
-            Mismatch(stream, layer, command, burst, what, str(expected), str(found), beat, cycle)
+            Mismatch(stream, layer, None, command, burst, beat, cycle, what, str(expected), str(found))
         )
 
 

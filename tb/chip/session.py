@@ -22,7 +22,9 @@ from tb.chip.beside import Beside
 from tb.chip.host import ErrorRecord, Host
 from tb.chip.score import ProgramScore, apply_writes
 
-SOURCES = tuple(f"tb/hdl/{name}.v" for name in ("axi_memory", "axi_lite_host", "axi_rules", "chip_bench"))
+SOURCES = tuple(
+    f"tb/hdl/{name}.v" for name in ("axi_memory", "axi_lite_host", "axi_rules", "unit_log", "chip_bench")
+)
 
 # Cycles after which a program is taken for stuck.
 LIMIT = 50_000_000

@@ -66,7 +66,7 @@ async def _try(session: Session, rng: np.random.Generator, index: int) -> Tried:
         0,
     )
     if score.mismatches:
-        tried.first = str(score.mismatches[0]).replace("\n", ", ")
+        tried.first = str(score.first()).replace("\n", ", ")
     for layer in compiled.layers:
         got = compiled.read_tensor(session.shadow, 0, layer.target)
         tried.values += got.size

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from models.isa import COMMAND_BYTES, Cause, Conv, Dest, End, Load, Pool, Store
-from tb.bench import light, seed
+from compiler.slice import cut
+from models.blocks import groups_of, window_words
+from models.isa import COMMAND_BYTES, Cause, Compute, Conv, Dest, End, Load, Pool, Store, decode
+from tb.bench import light, seed, simulator
 from tb.chip import host
-from tb.chip.host import PERIOD_NS, HostError
+from tb.chip.activity import UNIT_RECORD, UNITS_LOG
+from tb.chip.host import COUNTER_NAMES, PERIOD_NS, HostError
 from tb.chip.programs import Image, random_image
 from tb.chip.score import ProgramScore, expected_columns
 from tb.chip.session import Outcome, Session, bench, check, fetched
+from tb.chip.tile import DRAM, TILE, TileJob, leave
 
 BENCH = bench(
     [
@@ -129,6 +134,89 @@ async def chip_score_catches_one_wrong_bit_in_memory(dut: Any) -> None:
     assert score.compare(outcome.trace, outcome.table) > 0
     first = score.mismatches[0]
     assert (first.stream, first.what, first.beat) == ("load read", "data", 0), str(first)
+
+
+@cocotb.test()
+async def chip_runs_any_tile_alone(dut: Any) -> None:
+    """What a STORE depends on, cut out of a network, is a good program."""
+    chip = await Chip.open(dut)
+    image = await chip.prepare()
+    trace = (await chip.run(image)).trace
+    stores = [number for number, command in enumerate(trace.commands) if isinstance(command, Store)]
+    for store in chip.rng.choice(stores, min(chip.repeats, len(stores)), replace=False).tolist():
+        part = cut(trace, [store], chip.session.config)
+        await chip.session.load(part.dram)
+        outcome = await chip.session.run(part.base, part.length, LIMIT)
+        check(outcome, chip.session)
+        assert len(outcome.trace.store) == 1
+
+
+@cocotb.test()
+async def chip_repeats_a_mismatch_in_its_tile_alone(dut: Any) -> None:
+    """The twin of the tiles: a run that differs in one bit leaves a tile that differs in the same."""
+    chip = await Chip.open(dut)
+    config = chip.session.config
+    constants: list[Load] = []
+    while not constants:  # some networks have none
+        image = await chip.prepare()
+        loads = [c for c in (image.command(i) for i in range(image.length)) if isinstance(c, Load)]
+        constants = [load for load in loads if load.address < image.compiled.image_base]
+    wrong = constants[int(chip.rng.integers(len(constants)))].address
+    chip.session.memory[wrong] ^= 1
+    outcome = await chip.run(image)
+    score = ProgramScore()
+    assert score.compare(outcome.trace, outcome.table) > 0
+    folder = Path("mismatch")
+    whole = leave(folder, score.first(), outcome.trace, config, 8, [], {"seed": seed()})
+    assert whole.tile and whole.command is not None, str(whole)
+    job = TileJob.read(folder / TILE)
+    # The image is as the machine had it; the chip gets the bit that the memory had.
+    spoilt = np.fromfile(folder / TILE / DRAM, np.uint8)
+    right = spoilt.copy()
+    for at, number in enumerate(job.numbers):
+        old = outcome.trace.commands[number]
+        raw = spoilt[job.base + at * COMMAND_BYTES :][:COMMAND_BYTES].tobytes()
+        new = decode(raw, config)
+        if isinstance(old, Load) and isinstance(new, Load):
+            there = window_words(new, config)[window_words(old, config) == wrong // config.n]
+            right[there * config.n + wrong % config.n] = spoilt[there * config.n + wrong % config.n] ^ 1
+    assert not np.array_equal(right, spoilt)
+    await chip.session.load(right)
+    chip.session.memory[:] = spoilt
+    outcome = await chip.session.run(job.base, job.length, LIMIT)
+    score = ProgramScore()
+    assert score.compare(outcome.trace, outcome.table) > 0
+    again = score.first()
+    assert again.command is not None and job.numbers[again.command] == whole.command, f"{again}\n{whole}"
+    assert (again.what, again.beat) == (whole.what, whole.beat), f"{again}\n{whole}"
+    assert (again.expected, again.found) == (whole.expected, whole.found), f"{again}\n{whole}"
+
+
+@cocotb.test()
+async def chip_logs_what_its_units_do(dut: Any) -> None:
+    """Windows end where they should; the last record is what the registers say, post wrote what it had to."""
+    chip = await Chip.open(dut)
+    log, window = Path(UNITS_LOG), 64
+    for _ in range(chip.repeats):
+        image = await chip.prepare()
+        before = log.stat().st_size
+        dut.sample.value = window
+        outcome = await chip.run(image)
+        dut.sample.value = 0
+        with log.open("rb") as file:
+            file.seek(before)
+            records = np.frombuffer(file.read(), UNIT_RECORD)
+        assert records["cycles"][:-1].tolist() == list(range(0, outcome.counters["cycles"], window))
+        last = {name: int(records[name][-1]) for name in COUNTER_NAMES}
+        assert last == outcome.counters, f"{last}, not {outcome.counters}"
+        drained = [c for c in outcome.trace.commands if isinstance(c, Pool) or getattr(c, "drain", False)]
+        words = sum(groups_of(c) * c.pixels for c in drained if isinstance(c, Compute))
+        assert records["post_words"][-1] == words
+        assert records["layers"][-1] == len(image.compiled.layers)
+        assert np.all(np.diff(records["memory_cycle"].astype(int)) == np.diff(records["cycles"].astype(int)))
+    size = log.stat().st_size
+    await chip.good_program()
+    assert log.stat().st_size == size, "logged although nobody asked for it"
 
 
 @cocotb.test()

@@ -36,6 +36,8 @@ module chip_bench #(
   wire load_done;
   reg dump_req;
   wire dump_done;
+  // Cycles between two records of unit_log, a power of two; 0 for none.
+  reg [31:0] sample;
 
   initial begin
     clk = 1'b0;
@@ -48,6 +50,7 @@ module chip_bench #(
     load_req = 1'b0;
     load_word = 32'd0;
     dump_req = 1'b0;
+    sample = 32'd0;
   end
 
   always #5 clk = !clk;
@@ -269,6 +272,36 @@ module chip_bench #(
       .rule(axi_rule),
       .rule_cycle(axi_rule_cycle),
       .busy(axi_busy)
+  );
+
+  unit_log #(
+      .LOG("units.log")
+  ) u_units (
+      .clk(clk),
+      .window(sample),
+      .busy(u_npu.u_host.busy),
+      .memory_cycle(u_memory.cycle),
+      .counters({
+        u_npu.u_host.u_counters.count[14],
+        u_npu.u_host.u_counters.count[13],
+        u_npu.u_host.u_counters.count[12],
+        u_npu.u_host.u_counters.count[11],
+        u_npu.u_host.u_counters.count[10],
+        u_npu.u_host.u_counters.count[9],
+        u_npu.u_host.u_counters.count[8],
+        u_npu.u_host.u_counters.count[7],
+        u_npu.u_host.u_counters.count[6],
+        u_npu.u_host.u_counters.count[5],
+        u_npu.u_host.u_counters.count[4],
+        u_npu.u_host.u_counters.count[3],
+        u_npu.u_host.u_counters.count[2],
+        u_npu.u_host.u_counters.count[1],
+        u_npu.u_host.u_counters.count[0]
+      }),
+      .post_word(u_npu.u_datapath.out_wr_en),
+      .post_waits(u_npu.room_missing),
+      .stamp_valid(u_npu.s_stamp_valid),
+      .stamp_layer(u_npu.s_stamp_layer)
   );
 
 endmodule

@@ -29,6 +29,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(net, "BUILD", tmp_path)
     monkeypatch.setattr(net, "ROOT", tmp_path)
     monkeypatch.setattr(net.job, "run", simulated(lambda *_: None))
+    monkeypatch.setattr(net.report, "draw", lambda *_: None)  # as it takes longer than all else
     return tmp_path / "net"
 
 
@@ -109,8 +110,8 @@ def test_summary_has_the_keys_of_the_main_job(folder: Path, tmp_path: Path) -> N
     assert run(model) == 0
     found = summary(folder, model)
     main = (
-        "network images accuracy accuracy_reference accuracy_float layers bursts mismatches cycles account"
-        " counters"
+        "network title n images accuracy accuracy_reference accuracy_float layers bursts mismatches cycles"
+        " account counters"
     )
     own = "runtime runtime_mismatches host_operators outputs contract fully_connected"
     assert set(found) == set(f"{main} {own} seed simulator repeat".split())
@@ -214,3 +215,17 @@ def test_arg_max_at_the_end_and_two_outputs(folder: Path, tmp_path: Path) -> Non
     assert found["host_operators"] == ["ARG_MAX best"] and len(found["outputs"]) == 2
     scores, chosen = (np.load(tmp_path / path) for path in found["outputs"].values())
     assert np.array_equal(scores.argmax(axis=-1), chosen)
+
+
+def test_a_run_leaves_pictures_and_a_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("BUILD", "ROOT"):
+        monkeypatch.setattr(net, name, tmp_path)
+    monkeypatch.setattr(net.job, "run", simulated(lambda *_: None))
+    model = tmp_path / "seen.tflite"
+    with_host_operators(model)
+    assert run(model) == 0
+    assert (tmp_path / "net" / "seen" / "roofline.png").exists()
+    assert "<h1>seen.tflite</h1>" in (tmp_path / "net" / "seen" / "index.html").read_text()
+    assert "pictures: " in capsys.readouterr().out

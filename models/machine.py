@@ -338,7 +338,7 @@ class Machine:
     ) -> None:
         config, index = self.config, len(state.order.ends[READ]) - 1
         if isinstance(command, Conv):
-            words = blocks.conv_reads(command, config)
+            words = (blocks.window_reads if command.window else blocks.conv_reads)(command, config)
             races.reads(number, _DEST_NAMES[Dest.WGT], blocks.weight_reads(command, config), reads, index)
             drains = command.drain
         else:

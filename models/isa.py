@@ -321,7 +321,7 @@ class Compute(Command):
 class Conv(Compute):
     """Convolution. All steps in words; groups: output-channel blocks; tile: pixels of one bank.
 
-    window: output block g sees input block g alone, all taps at once; x_stride, y_stride: window step in pixels.
+    window: output block g sees input block g alone, all taps at once; x_stride, y_stride: its step in pixels.
     """
 
     opcode = Opcode.CONV
@@ -373,7 +373,6 @@ class Conv(Compute):
                 if getattr(self, name):
                     message = f"a CONV without drain sends nothing through post: it has no {name}"
                     raise BadCommand(Cause.BAD_FIELD, name, message)
-
 
     def _check_window(self, config: Config) -> None:
         rows, columns = config.window

@@ -1,8 +1,8 @@
 """Depthwise convolutions by CONV with `window`: all taps of a kernel at once, each input word read once.
 
 Chunk by chunk (a range of channel blocks), strip by strip (a range of output columns), and down each strip
-tile by tile. The activation buffer is a ring there: a tile loads the rows that the one above has not loaded yet. A
-kernel larger than the core's window is cut in pieces, whose sums meet in the accumulators.
+tile by tile. The activation buffer is a ring there: a tile loads the rows that the one above has not loaded
+yet. A kernel larger than the core's window is cut in pieces, whose sums meet in the accumulators.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ BENCH = bench(
             "PAR_WORDS": 32,
             "RES_WORDS": 64,
             "ACC_DEPTH": 16,
+            "LINE_WORDS": 16,
             "MAX_BURST": 8,
             "OUTSTANDING": 2,
             "MEM_WORDS": 262144,

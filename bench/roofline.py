@@ -6,7 +6,8 @@ in the core.
 
     load, store   a beat a cycle; a burst at least LATENCY / OUTSTANDING cycles; a store's token comes with
                   its last response
-    conv          a pixel a cycle and pass, at least n: the time in which the next weights come
+    conv          a pixel a cycle and pass, at least n: the time in which the next weights come; with windows
+                  an input word a cycle
     pool          a tap a cycle
 """
 
@@ -82,6 +83,8 @@ def _array(command: Compute, config: Config) -> float:
     taps = command.kw * command.kh * command.cb
     if not isinstance(command, Conv):
         return command.pixels * taps
+    if command.window:
+        return command.groups * max(command.words_read, config.n)
     whole, rest = divmod(command.pixels, command.tile)
     tiles = whole * max(command.tile, config.n) + (max(rest, config.n) if rest else 0)
     return command.groups * taps * tiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler.depthwise import DepthwiseEmitter, plan_depthwise
 from compiler.errors import CompileError
 from compiler.grouped import GroupedEmitter, plan_grouped
 from compiler.layer import ConvLayer, GroupedLayer, Layer, PoolLayer, SelectLayer
@@ -17,8 +18,11 @@ def emit(layer: Layer, program: Program, memory: Memory) -> Tiling:
     """Append a layer's commands. Raises CompileError when the buffers are too small for it."""
     config, plan = program.config, None
     if isinstance(layer, GroupedLayer):
-        plan = plan_grouped(layer, config)
-        if plan:
+        plan, windows = plan_grouped(layer, config), plan_depthwise(layer, config)
+        if windows and (not plan or windows.cycles < plan.cycles):
+            plan = windows
+            DepthwiseEmitter(layer, plan, program, memory).emit()
+        elif plan:
             GroupedEmitter(layer, plan, program, memory).emit()
         else:
             # Not even one output block's window fits: the dense form can be cut in pieces.

@@ -106,12 +106,14 @@ class GroupedLayer(Layer):
     """A convolution whose output blocks see only some of the input blocks: depthwise and grouped.
 
     Output block g sees input blocks [starts[g], starts[g] + depth); starts never falls.
-    weights: int8 [groups, kh, kw, depth, n, n].
+    weights: int8 [groups, kh, kw, depth, n, n]. kernels: where output channel i sees input channel i and no
+    other, its taps, int8 [groups, n, kh, kw].
     """
 
     weights: NDArray[np.int8]
     starts: tuple[int, ...]
     depth: int
+    kernels: NDArray[np.int8] | None = None
 
     def dense(self) -> ConvLayer:
         """The same with a weight of 0 for every input block that is not seen."""

@@ -166,18 +166,20 @@ class Program:
         self._order.load(tokens)
 
     def _add_compute(self, number: int, command: Compute) -> None:
-        act = (
-            (command.out_h - 1) * command.y_step
-            + (command.out_w - 1) * command.x_step
-            + (command.kh - 1) * command.ky_step
-            + (command.kw - 1) * command.kx_step
-            + command.cb
-        )
         groups = command.groups if isinstance(command, Conv) else command.cb
+        if isinstance(command, Conv) and command.window:
+            act = (command.in_h - 1) * command.ky_step + (command.in_w - 1) * command.kx_step + groups
+        else:
+            act = (
+                (command.out_h - 1) * command.y_step
+                + (command.out_w - 1) * command.x_step
+                + (command.kh - 1) * command.ky_step
+                + (command.kw - 1) * command.kx_step
+                + command.cb
+            )
         reads = [(Dest.ACT, command.act_base, act)]
         if isinstance(command, Conv):
-            taps = command.kh * command.kw * command.cb
-            reads.append((Dest.WGT, command.wgt_base, groups * taps * self.config.n))
+            reads.append((Dest.WGT, command.wgt_base, groups * command.weight_blocks * self.config.n))
         drains = not isinstance(command, Conv) or command.drain
         if drains and not command.bypass:
             reads.append((Dest.PAR, command.par_base, groups * PARAM_WORDS))

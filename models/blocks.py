@@ -149,9 +149,19 @@ def tap_offsets(command: Compute) -> Index:
 
 @lru_cache(maxsize=CACHED)
 def conv_reads(command: Conv, config: Config) -> Index:
-    """Activation words that one group reads: int64 [pixel, pass], passes in the order ky, kx, c."""
+    """Activation words that one group of a CONV without `window` reads: int64 [pixel, pass], passes in the
+    order ky, kx, c."""
     passes = (tap_offsets(command)[:, None] + np.arange(command.cb, dtype=np.int64)).reshape(-1)
     return _shared((command.act_base + pixel_offsets(command)[:, None] + passes) % config.act_words)
+
+
+@lru_cache(maxsize=CACHED)
+def window_reads(command: Conv, config: Config) -> Index:
+    """Activation words that a CONV with `window` reads, in order: int64 [groups, in_h, in_w]."""
+    groups = np.arange(command.groups, dtype=np.int64)[:, None, None]
+    rows = np.arange(command.in_h, dtype=np.int64)[:, None] * command.ky_step
+    columns = np.arange(command.in_w, dtype=np.int64) * command.kx_step
+    return _shared((command.act_base + groups + rows + columns) % config.act_words)
 
 
 def conv_tiles(command: Conv) -> list[tuple[int, int, int]]:
@@ -162,8 +172,8 @@ def conv_tiles(command: Conv) -> list[tuple[int, int, int]]:
 
 @lru_cache(maxsize=CACHED)
 def weight_reads(command: Conv, config: Config) -> Index:
-    """Weight words in order of use for one pixel tile: int64 [groups * kh * kw * cb * n]."""
-    count = command.groups * command.kh * command.kw * command.cb * config.n
+    """Weight words in order of use for one pixel tile: int64 [groups * weight_blocks * n]."""
+    count = command.groups * command.weight_blocks * config.n
     return _shared((command.wgt_base + np.arange(count, dtype=np.int64)) % config.wgt_words)
 
 
@@ -172,7 +182,9 @@ def conv_sums(command: Conv, config: Config, act: Bytes, wgt: Bytes) -> NDArray[
 
     A tile's accumulators are a slice of it (`conv_tiles`); a command without `clear` adds them to the bank.
     """
-    n, passes = config.n, command.kh * command.kw * command.cb
+    if command.window:
+        return _window_sums(command, config, act, wgt)
+    n, passes = config.n, command.weight_blocks
     x = act.view(np.int8)[conv_reads(command, config)].reshape(command.pixels, passes * n)
     array = wgt.view(np.int8)[weight_reads(command, config)].reshape(command.groups, passes, n, n)
     w = array.transpose(0, 2, 1, 3).reshape(command.groups * n, passes * n)
@@ -184,6 +196,24 @@ def conv_sums(command: Conv, config: Config, act: Bytes, wgt: Bytes) -> NDArray[
     assert total is not None  # a command has at least one pass
     sums = total.astype(np.int64).astype(np.int32)
     return sums.reshape(command.pixels, command.groups, n).transpose(1, 0, 2)
+
+
+def _window_sums(command: Conv, config: Config, act: Bytes, wgt: Bytes) -> NDArray[np.int32]:
+    """conv_sums() of a CONV with `window`: no sum of at most n taps comes near 32 bits."""
+    n, groups = config.n, command.groups
+    rows, columns = config.window
+    x = act.view(np.int8)[window_reads(command, config)].astype(np.int32)
+    array = wgt.view(np.int8)[weight_reads(command, config)].reshape(groups, n, n)
+    # Byte 0 of a weight word belongs to the newest row and column, the window's last.
+    newest = array[:, :, : rows * columns].reshape(groups, n, rows, columns).astype(np.int32)
+    sums = np.zeros((groups, command.out_h, command.out_w, n), dtype=np.int32)
+    for ky in range(command.kh):
+        for kx in range(command.kw):
+            down = slice(ky, ky + (command.out_h - 1) * command.y_stride + 1, command.y_stride)
+            along = slice(kx, kx + (command.out_w - 1) * command.x_stride + 1, command.x_stride)
+            w = newest[:, None, None, :, command.kh - 1 - ky, command.kw - 1 - kx]
+            sums += x[:, down, along] * w
+    return sums.reshape(groups, command.pixels, n)
 
 
 @lru_cache(maxsize=CACHED)

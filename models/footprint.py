@@ -35,7 +35,8 @@ def reads(command: Command, config: Config) -> Iterator[tuple[str, NDArray]]:
         return
     if isinstance(command, Conv):
         yield NAMES[Dest.WGT], blocks.weight_reads(command, config)
-        yield NAMES[Dest.ACT], blocks.conv_reads(command, config)
+        words = (blocks.window_reads if command.window else blocks.conv_reads)(command, config)
+        yield NAMES[Dest.ACT], words
     else:
         assert isinstance(command, Pool)
         channels, inside = blocks.pool_reads(command, config)

@@ -24,6 +24,9 @@ PAGE = 4096  # no burst crosses this boundary
 
 ID_FETCH, ID_LOAD, ID_STORE = 0, 1, 2
 
+# (rows, columns) of the largest window that one CONV with `window` sees, by n: at most n taps.
+WINDOWS = {4: (1, 4), 8: (2, 4), 16: (3, 5), 32: (5, 6)}
+
 
 class Opcode(IntEnum):
     LOAD = 1
@@ -86,6 +89,7 @@ class Config:
     par_words: int = 1024
     res_words: int = 4096
     acc_depth: int = 256
+    line_words: int = 256
     max_burst: int = 64
 
     def __post_init__(self) -> None:
@@ -98,6 +102,7 @@ class Config:
             "par_words",
             "res_words",
             "acc_depth",
+            "line_words",
             "max_burst",
         ):
             value = getattr(self, name)
@@ -112,6 +117,11 @@ class Config:
     def table_words(self) -> int:
         """Words of one table."""
         return TABLE_BYTES // self.n
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """(rows, columns) of the largest window of a CONV with `window`."""
+        return WINDOWS[self.n]
 
     @property
     def elem_words(self) -> int:
@@ -309,7 +319,10 @@ class Compute(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Compute):
-    """Convolution. All steps in words; groups: output-channel blocks; tile: pixels of one bank."""
+    """Convolution. All steps in words; groups: output-channel blocks; tile: pixels of one bank.
+
+    window: output block g sees input block g alone, all taps at once; x_stride, y_stride: its step in pixels.
+    """
 
     opcode = Opcode.CONV
 
@@ -318,9 +331,34 @@ class Conv(Compute):
     tile: int = _count(6, 31, 16)
     clear: bool = _flag(8, 16)
     drain: bool = _flag(8, 17)
+    window: bool = _flag(8, 18)
+    x_stride: int = _bits(10, 15, 0)
+    y_stride: int = _bits(10, 31, 16)
+
+    @property
+    def in_w(self) -> int:
+        """Input columns that a CONV with `window` reads."""
+        return (self.out_w - 1) * self.x_stride + self.kw
+
+    @property
+    def in_h(self) -> int:
+        """Input rows that a CONV with `window` reads."""
+        return (self.out_h - 1) * self.y_stride + self.kh
+
+    @property
+    def weight_blocks(self) -> int:
+        """Weight blocks of one output-channel block."""
+        return 1 if self.window else self.kh * self.kw * self.cb
+
+    @property
+    def words_read(self) -> int:
+        """Activation words read for one output-channel block."""
+        return self.in_w * self.in_h if self.window else self.pixels * self.weight_blocks
 
     def _check_more(self, config: Config) -> None:
         super()._check_more(config)
+        if self.window:
+            self._check_window(config)
         if self.tile > config.acc_depth:
             raise BadCommand(Cause.BAD_FIELD, "tile", f"tile is {self.tile}; ACC_DEPTH is {config.acc_depth}")
         if not (self.clear and self.drain) and (self.groups != 1 or self.pixels > self.tile):
@@ -335,6 +373,26 @@ class Conv(Compute):
                 if getattr(self, name):
                     message = f"a CONV without drain sends nothing through post: it has no {name}"
                     raise BadCommand(Cause.BAD_FIELD, name, message)
+
+    def _check_window(self, config: Config) -> None:
+        rows, columns = config.window
+        bounds = {
+            "kw": (2, columns),
+            "kh": (1, rows),
+            "cb": (1, 1),
+            "x_stride": (1, 65535),
+            "y_stride": (1, 65535),
+        }
+        for name, (low, high) in bounds.items():
+            if not low <= getattr(self, name) <= high:
+                message = f"{name} is {getattr(self, name)}; a CONV with window takes {low} to {high}"
+                raise BadCommand(Cause.BAD_FIELD, name, message)
+        if self.in_w > config.line_words:
+            raise BadCommand(
+                Cause.BAD_FIELD,
+                "out_w",
+                f"a row of the input is {self.in_w} words; LINE_WORDS is {config.line_words}",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

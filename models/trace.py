@@ -89,7 +89,7 @@ class Trace:
         reads = self.fetch + self.load
         executed = [self.commands[number] for number in self.executed]
         return {
-            "busy": sum(c.groups * c.pixels * c.kh * c.kw * c.cb for c in executed if isinstance(c, Conv)),
+            "busy": sum(c.groups * c.words_read for c in executed if isinstance(c, Conv)),
             "pool": sum(c.pixels * c.kh * c.kw * c.cb for c in executed if isinstance(c, Pool)),
             "read_bytes": sum(c.data.size for c in reads),
             "write_bytes": sum(c.data.size for c in self.store),

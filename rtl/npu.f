@@ -20,6 +20,9 @@ rtl/lib/npu_read_mux.v
 rtl/compute/npu_compute.v
 rtl/conv/npu_conv_weights.v
 rtl/conv/npu_conv_seq.v
+rtl/conv/npu_conv_slide.v
+rtl/conv/npu_conv_banks.v
+rtl/conv/npu_conv_window.v
 rtl/conv/npu_conv_array.v
 rtl/conv/npu_conv_acc.v
 rtl/conv/npu_conv.v

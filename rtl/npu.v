@@ -13,6 +13,7 @@ module npu #(
     parameter integer PAR_WORDS = 1024,
     parameter integer RES_WORDS = 4096,
     parameter integer ACC_DEPTH = 256,
+    parameter integer LINE_WORDS = 256,
     parameter integer MAX_BURST = 64,
     parameter integer OUTSTANDING = 8
 ) (
@@ -74,6 +75,7 @@ module npu #(
   localparam integer LOG_PAR = $clog2(PAR_WORDS);
   localparam integer LOG_RES = $clog2(RES_WORDS);
   localparam integer LOG_DEPTH = $clog2(ACC_DEPTH);
+  localparam integer LOG_LINE = $clog2(LINE_WORDS);
   localparam integer LOG_BURST = $clog2(MAX_BURST);
   localparam integer LOG_OUTSTANDING = $clog2(OUTSTANDING);
   localparam [2:0] SIZE = LOG_N[2:0];
@@ -86,7 +88,7 @@ module npu #(
     end
     if (ACT_WORDS != 1 << LOG_ACT || WGT_WORDS != 1 << LOG_WGT || OUT_WORDS != 1 << LOG_OUT ||
         PAR_WORDS != 1 << LOG_PAR || RES_WORDS != 1 << LOG_RES || ACC_DEPTH != 1 << LOG_DEPTH ||
-        OUTSTANDING != 1 << LOG_OUTSTANDING) begin : g_bad_size
+        LINE_WORDS != 1 << LOG_LINE || OUTSTANDING != 1 << LOG_OUTSTANDING) begin : g_bad_size
       npu_error_sizes_must_be_powers_of_two u_error ();
     end
     if (LOG_ACT > 16 || LOG_WGT > 16 || LOG_OUT > 16 || LOG_PAR > 16 || LOG_RES > 16) begin : g_bad_depth
@@ -94,6 +96,9 @@ module npu #(
     end
     if (ACC_DEPTH < 2 || ACC_DEPTH > 32768 || OUTSTANDING < 2) begin : g_bad_limit
       npu_error_ACC_DEPTH_2_to_32768_OUTSTANDING_2_or_more u_error ();
+    end
+    if (LINE_WORDS < 2 || LINE_WORDS > 65536) begin : g_bad_line
+      npu_error_LINE_WORDS_2_to_65536 u_error ();
     end
     if (MAX_BURST < 1 || MAX_BURST > 256 || MAX_BURST * N > 4096) begin : g_bad_burst
       npu_error_MAX_BURST_must_be_1_to_256_and_fit_4_KiB u_error ();
@@ -137,7 +142,8 @@ module npu #(
   npu_dispatch #(
       .N(N),
       .ADDR_W(ADDR_W),
-      .ACC_DEPTH(ACC_DEPTH)
+      .ACC_DEPTH(ACC_DEPTH),
+      .LINE_WORDS(LINE_WORDS)
   ) u_dispatch (
       .clk(clk),
       .rst_n(core_rst_n),
@@ -362,7 +368,8 @@ module npu #(
       .LOG_OUT(LOG_OUT),
       .LOG_PAR(LOG_PAR),
       .LOG_RES(LOG_RES),
-      .LOG_DEPTH(LOG_DEPTH)
+      .LOG_DEPTH(LOG_DEPTH),
+      .LOG_LINE(LOG_LINE)
   ) u_datapath (
       .clk(clk),
       .rst_n(core_rst_n),

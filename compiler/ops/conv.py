@@ -113,7 +113,18 @@ def grouped_layer(
     packed = packed.reshape(len(blocks), kh, kw, depth, n, n).swapaxes(4, 5)
     geometry = _geometry(n, weights, cb, in_size, out_size, stride, dilation, pad)
     shared = _shared(node, context, weights, scales, geometry)
-    return GroupedLayer(**shared, weights=np.ascontiguousarray(packed), starts=tuple(starts), depth=depth)
+    kernels = None
+    if channels == 1 and np.array_equal(first, np.arange(outputs)):
+        taps = np.zeros((len(blocks) * n, kh, kw), dtype=np.int8)
+        taps[:outputs] = weights[..., 0]
+        kernels = taps.reshape(len(blocks), n, kh, kw)
+    return GroupedLayer(
+        **shared,
+        weights=np.ascontiguousarray(packed),
+        starts=tuple(starts),
+        depth=depth,
+        kernels=kernels,
+    )
 
 
 def _dense_layer(

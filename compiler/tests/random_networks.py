@@ -41,11 +41,14 @@ SMALL = {
     "out_words": 64,
     "par_words": 32,
     "acc_depth": 16,
+    "line_words": 16,
     "max_burst": 8,
 }
 CONFIGS = {
     "n4_small": Config(n=4, **SMALL),
-    "n4_tiny": Config(n=4, act_words=64, wgt_words=16, out_words=8, par_words=16, acc_depth=4, max_burst=2),
+    "n4_tiny": Config(
+        n=4, act_words=64, wgt_words=16, out_words=8, par_words=16, acc_depth=4, line_words=8, max_burst=2
+    ),
     "n16_small": Config(n=16, **SMALL),
     "n16": Config(n=16),
 }

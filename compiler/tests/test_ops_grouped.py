@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
-from compiler.network import compile_network
+from compiler.network import Compiled, compile_network
 from compiler.tests.random_networks import CONFIGS, RandomNetwork, start
 from compiler.tests.run import assert_right
 from compiler.tests.test_network import ACTIVATIONS, assert_litert_agrees, generator, pair
 from compiler.tflite import read_tflite
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Conv, decode
+from models.isa import Command, Conv, Dest, Load, decode
 from models.machine import Machine
 from tb.chip.runtime import Runtime
 
@@ -68,18 +69,65 @@ def test_depthwise_separable_network(size: tuple[int, int]) -> None:
     assert_litert_agrees(network, assert_right(network, CONFIGS["n16"]))
 
 
-def test_depthwise_takes_one_pass_per_tap_and_block() -> None:
-    """Not the dense form, which would multiply every input block by every output block."""
-    rng = generator("passes")
-    network = RandomNetwork(rng, rng.integers(-128, 128, (6, 6, 48)).astype(np.int8))
-    network.depthwise((3, 3))
-    compiled = compile_network(network.finish(), CONFIGS["n16"])
+def commands_of(compiled: Compiled) -> list[Command]:
+    """The first program."""
     base, length = compiled.programs[0]
     raw = compiled.dram[base : base + 64 * length].tobytes()
-    commands = [decode(raw[at : at + 64], compiled.config) for at in range(0, len(raw), 64)]
-    convs = [command for command in commands if isinstance(command, Conv)]
-    assert sum(c.pixels * c.kh * c.kw * c.cb * c.groups for c in convs) == 6 * 6 * 9 * 3
-    assert compiled.layers[0].macs == 6 * 6 * 48 * 9
+    return [decode(raw[at : at + 64], compiled.config) for at in range(0, len(raw), 64)]
+
+
+def depthwise(shape: tuple[int, int, int], config: str, kernel: tuple[int, int], **options: Any) -> Compiled:
+    """A network of one depthwise layer, checked."""
+    rng = generator("one depthwise", shape, config, kernel)
+    network = RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8))
+    network.depthwise(kernel, **options)
+    assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+    return compile_network(network.finish(), CONFIGS[config])
+
+
+def convs_of(compiled: Compiled) -> list[Conv]:
+    return [command for command in commands_of(compiled) if isinstance(command, Conv)]
+
+
+def test_depthwise_takes_no_pass_per_tap() -> None:
+    """Nor the dense form: with its border, tiles that overlap included, the input is less than two inputs."""
+    compiled = depthwise((12, 12, 48), "n16", (3, 3))
+    convs = convs_of(compiled)
+    assert all(conv.window for conv in convs)
+    assert sum(conv.groups * conv.words_read for conv in convs) < 2 * 12 * 12 * 3
+    assert compiled.layers[0].macs == 12 * 12 * 48 * 9
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_tiles_down_a_strip_load_each_row_once(stride: int) -> None:
+    compiled = depthwise((40, 9, 30), "n16_small", (3, 3), stride=(stride, stride))
+    loads = [c for c in commands_of(compiled) if isinstance(c, Load) and c.dest == Dest.ACT]
+    assert len(convs_of(compiled)) > 4
+    assert sum(c.run * c.count_x * c.count_y for c in loads) == 40 * 9 * 2
+
+
+@pytest.mark.parametrize(
+    ("config", "kernel", "pieces"),
+    [
+        ("n16", (5, 5), [(3, 5), (2, 5)]),
+        ("n16", (7, 7), [(3, 4), (3, 3), (2, 4), (2, 3), (2, 4), (2, 3)]),
+        ("n4_small", (3, 3), [(1, 3)] * 3),
+    ],
+)
+def test_large_kernels_are_cut_into_windows(
+    config: str, kernel: tuple[int, int], pieces: list[tuple[int, int]]
+) -> None:
+    convs = convs_of(depthwise((8, 8, 4), config, kernel))
+    assert all(conv.window for conv in convs)
+    assert [(conv.kh, conv.kw) for conv in convs[: len(pieces)]] == pieces
+    assert [conv.clear for conv in convs[: len(pieces)]] == [True] + [False] * (len(pieces) - 1)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "options"), [((3, 3), {"dilation": (2, 2)}), ((3, 3), {"multiplier": 2}), ((3, 1), {})]
+)
+def test_what_windows_cannot_do_takes_passes(kernel: tuple[int, int], options: dict[str, Any]) -> None:
+    assert not any(conv.window for conv in convs_of(depthwise((9, 9, 20), "n16", kernel, **options)))
 
 
 def test_depthwise_window_larger_than_the_weight_buffer() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
 from models import blocks
+from models.conv import conv2d
 from models.isa import (
     COMMAND_BYTES,
     Cause,
@@ -156,6 +158,78 @@ def test_conv_sums_follow_the_address_rule() -> None:
         sums = blocks.conv_sums(command, CONFIG, act, wgt)
         for key, total in naive_conv(command, CONFIG, act, wgt).items():
             assert sums[key % command.groups, key // command.groups].tolist() == total
+
+
+@pytest.mark.parametrize("n", (4, 8, 16, 32))
+def test_windows_are_a_depthwise_convolution(n: int) -> None:
+    """Every kernel that fits, strides, block by block: models/conv.py, whose weights lie tap by tap."""
+    rng = generator(f"windows{n}")
+    config = Config(n=n, act_words=1024, wgt_words=128)
+    rows, columns = config.window
+    for kh, kw in [(kh, kw) for kh in range(1, rows + 1) for kw in range(2, columns + 1)]:
+        groups, out_h, out_w = (int(size) for size in rng.integers(1, 4, 3))
+        y_stride, x_stride = (int(step) for step in rng.integers(1, 4, 2))
+        command = Conv(
+            window=True, clear=True, drain=True, kw=kw, kh=kh, x_stride=x_stride, y_stride=y_stride,
+            out_w=out_w, out_h=out_h, groups=groups, act_base=1000, wgt_base=100, tile=8,
+            kx_step=groups, ky_step=groups * ((out_w - 1) * x_stride + kw),
+        )  # fmt: skip
+        command.check(config)
+        assert columns * rows <= n and command.in_w == (out_w - 1) * x_stride + kw
+        x = rng.integers(-128, 128, (command.in_h, command.in_w, groups * n)).astype(np.int8)
+        w = rng.integers(-128, 128, (groups * n, kh, kw, 1)).astype(np.int8)
+        act = rng.integers(0, 256, (1024, n)).astype(np.uint8)
+        wgt = rng.integers(0, 256, (128, n)).astype(np.uint8)
+        flat = x.view(np.uint8).reshape(-1, n)
+        act[(1000 + np.arange(len(flat))) % 1024] = flat
+        for channel in range(groups * n):
+            for ky in range(kh):
+                for kx in range(kw):
+                    # The newest row and column, the window's last, has byte 0.
+                    byte = (kh - 1 - ky) * columns + kw - 1 - kx
+                    wgt[(100 + channel) % 128, byte] = w[channel, ky, kx, 0].view(np.uint8)
+        sums = blocks.conv_sums(command, config, act, wgt)
+        bias = np.zeros(groups * n, np.int32)
+        expected = conv2d(x, w, bias, stride=(y_stride, x_stride), groups=groups * n)
+        assert np.array_equal(sums.transpose(1, 0, 2).reshape(expected.shape), expected)
+
+
+def test_windows_run_as_a_program_and_count_their_words() -> None:
+    """Padding by LOAD, two channel blocks, two tiles: DRAM to DRAM, and every word read once per block."""
+    rng, config = generator("window program"), WIDE
+    n, size, groups = config.n, 9, 2
+    dram = image(rng)
+    x = rng.integers(-128, 128, (size, size, groups * n)).astype(np.int8)
+    w = rng.integers(-128, 128, (groups * n, 3, 3, 1)).astype(np.int8)
+    wgt = np.zeros((groups * n, n), np.int8)
+    for ky in range(3):
+        for kx in range(3):
+            wgt[:, (2 - ky) * 5 + 2 - kx] = w[:, ky, kx, 0]
+    dram[: x.size] = x.reshape(-1).view(np.uint8)
+    dram[0x4000 : 0x4000 + wgt.size] = wgt.reshape(-1).view(np.uint8)
+    row = (size + 2) * groups
+    commands = [
+        Load(
+            address=0, run=size * groups, count_y=size, stride_y=size * groups * n, pad_top=1, pad_bottom=1,
+            pad_left=groups, pad_right=groups, pad_value=-7,
+        ),
+        Load(address=0x4000, dest=Dest.WGT, run=groups * n, signal_compute=True),
+        Conv(
+            wait_load=True, signal_store=True, window=True, clear=True, drain=True, kw=3, kh=3, bypass=True,
+            kx_step=groups, ky_step=row, x_stride=2, y_stride=1, out_w=5, out_h=9, groups=groups, tile=32,
+            out_pitch=groups,
+        ),
+        Store(wait_compute=True, address=0x5000, run=45 * groups),
+        End(),
+    ]  # fmt: skip
+    config = dataclasses.replace(config, line_words=16)
+    trace = run(config, dram, commands)
+    assert trace.stop is None
+    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)), constant_values=-7)
+    sums = conv2d(padded, w, np.zeros(groups * n, np.int32), stride=(1, 2), groups=groups * n)
+    expected = sums.clip(-128, 127).astype(np.int8).tobytes()
+    assert dram[0x5000 : 0x5000 + len(expected)].tobytes() == expected
+    assert trace.counters()["array_busy"] == groups * 11 * 11
 
 
 def test_conv_sums_wrap_like_32_bit_accumulators() -> None:

@@ -26,7 +26,7 @@ from models.isa import (
 )
 from models.tests.litert import SEED
 
-CONFIG = Config(acc_depth=64)
+CONFIG = Config(acc_depth=64, line_words=32)
 KINDS = list(COMMANDS.values())
 
 
@@ -86,6 +86,10 @@ def test_fields_lie_where_the_architecture_says() -> None:
         0x00005503, 0x22221111, 0x44443333, 0x66665555, 0x99998877, 0xBBBBAAAA, 0xDDDDCCCC, 0x1212EEEE,
         0x00031313, 0x1E7F80FF, 0, 0, 0, 0, 0, 0,
     ]  # fmt: skip
+    slide = Conv(window=True, kw=3, kh=2, x_stride=0x1111, y_stride=0x2222, out_pitch=0)
+    assert words(slide) == [3, 0, 0, 0, 0x00010203, 0x00010001, 0x00010001, 0, 1 << 18, 0x007F8000] + [
+        0x22221111, 0, 0, 0, 0, 0,
+    ]  # fmt: skip
     pool = Pool(
         kind=2, x_stride=0x1111, y_stride=0x2222, x_lo=3, x_hi=4, y_lo=5, y_hi=6, act_max=0, act_min=0
     )
@@ -117,6 +121,7 @@ def zero(command: Command, names: str) -> list[Command]:
     return [dataclasses.replace(command, **change) for change in changes]
 
 
+SLIDE = Conv(clear=True, drain=True, window=True, kw=5, kh=3, x_stride=1, y_stride=1)
 REFUSED = [
     *zero(Load(), "run count_x count_y"),
     *zero(Store(), "run count_x count_y"),
@@ -135,6 +140,13 @@ REFUSED = [
     Conv(drain=True, out_h=65, tile=64),
     Conv(clear=True, wait_store=True),
     Conv(clear=True, signal_store=True),
+    # Windows: 3 x 5 taps, 32 words a row.
+    *zero(SLIDE, "x_stride y_stride"),
+    *(dataclasses.replace(SLIDE, kw=kw) for kw in (1, 6)),
+    dataclasses.replace(SLIDE, kh=4),
+    dataclasses.replace(SLIDE, cb=2),
+    dataclasses.replace(SLIDE, out_w=29),
+    dataclasses.replace(SLIDE, out_w=2, x_stride=28),
     # Queues that do not exist.
     Load(wait_load=True),
     Load(signal_load=True),
@@ -153,6 +165,11 @@ TAKEN = [
     Conv(clear=True, drain=True, groups=3, out_w=99, tile=64, wait_store=True, signal_store=True),
     Conv(out_w=64, tile=64, wait_load=True, signal_load=True),
     Conv(drain=True, out_w=8, out_h=8, tile=64, zero_point=-128),
+    Conv(clear=True, drain=True, x_stride=0, y_stride=0),
+    dataclasses.replace(SLIDE, kw=2, kh=1, out_w=31, out_h=300, groups=9, y_stride=65535),
+    dataclasses.replace(SLIDE, out_w=28),
+    dataclasses.replace(SLIDE, out_w=2, x_stride=27),
+    dataclasses.replace(SLIDE, out_w=8, tile=8, drain=False),
     Pool(kind=2, x_stride=0, x_hi=0, wait_load=True, signal_store=True),
     End(stamp=True),
 ]
@@ -172,6 +189,6 @@ def test_good_commands_are_taken(command: Command) -> None:
 
 
 def test_impossible_configurations_are_refused() -> None:
-    for bad in ({"n": 12}, {"act_words": 1000}, {"par_words": 8}, {"out_words": 131072}):
+    for bad in ({"n": 12}, {"act_words": 1000}, {"par_words": 8}, {"line_words": 0}, {"out_words": 131072}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             Config(**bad)

@@ -11,7 +11,8 @@ module npu_datapath #(
     parameter integer LOG_OUT = 12,
     parameter integer LOG_PAR = 10,
     parameter integer LOG_RES = 12,
-    parameter integer LOG_DEPTH = 8  // log2 of the pixels in an accumulator bank
+    parameter integer LOG_DEPTH = 8,  // log2 of the pixels in an accumulator bank
+    parameter integer LOG_LINE = 8  // log2 of the words in a row of a windowed input
 ) (
     input  wire           clk,
     input  wire           rst_n,
@@ -173,7 +174,8 @@ module npu_datapath #(
 
   npu_conv #(
       .N(N),
-      .LOG_DEPTH(LOG_DEPTH)
+      .LOG_DEPTH(LOG_DEPTH),
+      .LOG_LINE(LOG_LINE)
   ) u_conv (
       .clk(clk),
       .rst_n(rst_n),

@@ -1,12 +1,13 @@
 // npu_conv.v : CONV commands in, complete int32 accumulators out
 //
-// Time of a word: read in cycle t, registered t+1, summed in the array t+2, added to its accumulator t+3. The
-// weights of its pass are swapped in at the end of t+1.
+// Time of a word: read in cycle t, registered t+1 (in a window, too, if its command has windows), summed in the
+// array t+2, added to its accumulator t+3. The weights of its pass are swapped in at the end of t+1.
 `default_nettype none
 
 module npu_conv #(
     parameter integer N = 16,
-    parameter integer LOG_DEPTH = 8  // log2 of the pixels in an accumulator bank
+    parameter integer LOG_DEPTH = 8,  // log2 of the pixels in an accumulator bank
+    parameter integer LOG_LINE = 8  // log2 of the words in a row of a windowed input
 ) (
     input  wire                 clk,
     input  wire                 rst_n,
@@ -36,20 +37,22 @@ module npu_conv #(
     output wire                 stat_weights
 );
 
+  `include "npu_window.vh"
+
   localparam integer SUM_W = 16 + $clog2(N);
   localparam integer TAG_W = LOG_DEPTH + 3;
 
   // ---------------------------------------------------------------- commands: weights run ahead
 
   wire wgt_cmd_ready;
-  wire seq_queue_ready;
-  wire seq_valid;
-  wire seq_ready;
-  wire seq_idle;
-  wire [511:0] seq_cmd;
+  wire queue_ready;
+  wire next_valid;
+  wire next_ready;
+  wire banks_idle;
+  wire [511:0] next_cmd;
   wire [1:0] unused_level;
 
-  assign cmd_ready = wgt_cmd_ready && seq_queue_ready;
+  assign cmd_ready = wgt_cmd_ready && queue_ready;
 
   npu_fifo #(
       .W(512),
@@ -58,11 +61,11 @@ module npu_conv #(
       .clk(clk),
       .rst_n(rst_n),
       .in_valid(cmd_valid && wgt_cmd_ready),
-      .in_ready(seq_queue_ready),
+      .in_ready(queue_ready),
       .in_data(cmd_data),
-      .out_valid(seq_valid),
-      .out_ready(seq_ready),
-      .out_data(seq_cmd),
+      .out_valid(next_valid),
+      .out_ready(next_ready),
+      .out_data(next_cmd),
       .level(unused_level)
   );
 
@@ -76,7 +79,7 @@ module npu_conv #(
   ) u_weights (
       .clk(clk),
       .rst_n(rst_n),
-      .cmd_valid(cmd_valid && seq_queue_ready),
+      .cmd_valid(cmd_valid && queue_ready),
       .cmd_ready(wgt_cmd_ready),
       .cmd_data(cmd_data),
       .rd_en(wgt_en),
@@ -87,44 +90,107 @@ module npu_conv #(
       .block_ready(block_ready)
   );
 
+  // ---------------------------------------------------------------- which word is next, and may it go?
+
+  wire take;
+  wire go;
   wire acc_bank;
-  wire [LOG_DEPTH-1:0] acc_pixel;
-  wire acc_first;
-  wire acc_last;
+  wire [511:0] cmd;
+  wire window = cmd[274];
+
+  wire seq_pass_starts;
+  wire seq_tile_starts;
+  wire seq_tile_ends;
+  wire seq_group_ends;
+  wire seq_first_tap;
+  wire [15:0] seq_addr;
+  wire [LOG_DEPTH-1:0] seq_pixel;
 
   npu_conv_seq #(
       .LOG_DEPTH(LOG_DEPTH)
   ) u_seq (
       .clk(clk),
+      .take(take),
+      .cmd_data(next_cmd),
+      .cmd(cmd),
+      .go(go && !window),
+      .pass_starts(seq_pass_starts),
+      .tile_starts(seq_tile_starts),
+      .tile_ends(seq_tile_ends),
+      .group_ends(seq_group_ends),
+      .rd_addr(seq_addr),
+      .first_tap(seq_first_tap),
+      .acc_pixel(seq_pixel)
+  );
+
+  wire slide_pass_starts;
+  wire slide_tile_starts;
+  wire slide_tile_ends;
+  wire slide_group_ends;
+  wire slide_sums;
+  wire [15:0] slide_addr;
+  wire [LOG_LINE-1:0] slide_column;
+  wire [LOG_DEPTH-1:0] slide_pixel;
+
+  npu_conv_slide #(
+      .LOG_DEPTH(LOG_DEPTH),
+      .LOG_LINE (LOG_LINE)
+  ) u_slide (
+      .clk(clk),
+      .take(take),
+      .cmd_data(next_cmd),
+      .cmd(cmd),
+      .go(go && window),
+      .pass_starts(slide_pass_starts),
+      .tile_starts(slide_tile_starts),
+      .tile_ends(slide_tile_ends),
+      .group_ends(slide_group_ends),
+      .rd_addr(slide_addr),
+      .column(slide_column),
+      .sums(slide_sums),
+      .acc_pixel(slide_pixel)
+  );
+
+  wire tile_ends = window ? slide_tile_ends : seq_tile_ends;
+
+  npu_conv_banks u_banks (
+      .clk(clk),
       .rst_n(rst_n),
-      .cmd_valid(seq_valid),
-      .cmd_ready(seq_ready),
-      .cmd_data(seq_cmd),
+      .cmd_valid(next_valid),
+      .cmd_ready(next_ready),
+      .cmd_data(next_cmd),
+      .take(take),
+      .cmd(cmd),
+      .pass_starts(window ? slide_pass_starts : seq_pass_starts),
+      .tile_starts(window ? slide_tile_starts : seq_tile_starts),
+      .tile_ends(tile_ends),
+      .group_ends(window ? slide_group_ends : seq_group_ends),
+      .go(go),
+      .bank(acc_bank),
       .block_valid(block_valid),
       .block_ready(block_ready),
-      .rd_en(act_en),
-      .rd_addr(act_addr),
-      .acc_bank(acc_bank),
-      .acc_pixel(acc_pixel),
-      .acc_first(acc_first),
-      .acc_last(acc_last),
       .bank_release(drain_release),
       .desc_valid(desc_valid),
       .desc_ready(desc_ready),
       .desc_data(desc_data),
       .sig_load_valid(sig_load_valid),
       .sig_load_ready(sig_load_ready),
-      .idle(seq_idle),
+      .idle(banks_idle),
       .stat_weights(stat_weights)
   );
 
-  assign idle = seq_idle && !seq_valid;
+  assign idle = banks_idle && !next_valid;
+  assign act_en = go;
+  assign act_addr = window ? slide_addr : seq_addr;
 
   // ---------------------------------------------------------------- the pipeline
 
   reg valid1;
   reg valid2;
   reg swap1;
+  reg sums1;
+  reg window1;
+  reg window2;
   reg [TAG_W-1:0] tag1;  // which accumulator the word goes to
   reg [TAG_W-1:0] tag2;
   reg [8*N-1:0] act2;
@@ -136,23 +202,50 @@ module npu_conv #(
       swap1  <= 1'b0;
     end else begin
       valid1 <= act_en;
-      valid2 <= valid1;
+      valid2 <= valid1 && sums1;
       swap1  <= block_valid && block_ready;
     end
   end
 
+  wire acc_first = cmd[272] && (window || seq_first_tap);
+  wire acc_last = cmd[273] && tile_ends;
+
   always @(posedge clk) begin
-    if (act_en) tag1 <= {acc_bank, acc_first, acc_last, acc_pixel};
+    if (act_en) begin
+      tag1 <= {acc_bank, acc_first, acc_last, window ? slide_pixel : seq_pixel};
+      sums1 <= !window || slide_sums;
+      window1 <= window;
+    end
     if (valid1) begin
       tag2 <= tag1;
+      window2 <= window1;
       act2 <= act_data;
     end
   end
+
+  wire [8*N*WIN_ROWS*WIN_COLS-1:0] win_data;
+
+  npu_conv_window #(
+      .N(N),
+      .ROWS(WIN_ROWS),
+      .COLS(WIN_COLS),
+      .LOG_LINE(LOG_LINE)
+  ) u_window (
+      .clk(clk),
+      .rd_en(act_en && window),
+      .rd_column(slide_column),
+      .rd_kw(cmd[128+:8]),
+      .rd_kh(cmd[136+:8]),
+      .in_valid(valid1 && window1),
+      .in_data(act_data),
+      .taps(win_data)
+  );
 
   wire [N*SUM_W-1:0] sum_data;
 
   npu_conv_array #(
       .N(N),
+      .TAPS(WIN_ROWS * WIN_COLS),
       .SUM_W(SUM_W)
   ) u_array (
       .clk(clk),
@@ -161,7 +254,9 @@ module npu_conv #(
       .wgt_data(wgt_data),
       .swap(swap1),
       .act_valid(valid2),
+      .in_window(window2),
       .act_data(act2),
+      .win_data(win_data),
       .sum_data(sum_data)
   );
 

@@ -1,8 +1,10 @@
 // npu_conv_acc.v : two banks of int32 accumulators
 //
 // conv adds into one bank while post drains the other. A sum is read, added to and written back over two
-// cycles; the same pixel comes back no sooner than a pass later, and a pass takes at least N >= 4 cycles
-// (the time to load its weights), so no forwarding is needed.
+// cycles, so the same pixel must not come back in the next: then no forwarding is needed. In passes it comes
+// back a pass later, and passes start at least N >= 4 cycles apart (the time to load their weights). In windows
+// it comes back in the next command at the earliest, which takes kw >= 2 words to its first sum; and between a
+// command of windows and one of passes lies a cycle (npu_conv_banks.v).
 `default_nettype none
 
 module npu_conv_acc #(

@@ -1,7 +1,8 @@
 // npu_conv_weights.v : weight blocks from the buffer into the array's shadow registers
 //
 // Runs one pass ahead of the pixels, across tiles, groups and commands: while a pass streams its pixels, the
-// N words of the next one come in. The blocks of a group are read again for each of its tiles.
+// N words of the next one come in. The blocks of a group are read again for each of its tiles, but for a CONV
+// with `window`: it has one pass per group, hence one block.
 `default_nettype none
 
 module npu_conv_weights #(
@@ -39,7 +40,10 @@ module npu_conv_weights #(
   reg [15:0] groups_left;
   reg [31:0] pixels_left;  // of the group, this tile included
 
-  wire [31:0] total = {16'd0, cmd_data[160+:16]} * {16'd0, cmd_data[176+:16]};
+  wire window = cmd_data[274];
+  wire [7:0] cmd_kw = window ? 8'd1 : cmd_data[128+:8];
+  wire [7:0] cmd_kh = window ? 8'd1 : cmd_data[136+:8];
+  wire [31:0] total = window ? 32'd1 : {16'd0, cmd_data[160+:16]} * {16'd0, cmd_data[176+:16]};
 
   // In the cycle in which a pass takes the block, the next block's first row may already be read.
   wire waiting = next_row == ROWS;
@@ -79,13 +83,13 @@ module npu_conv_weights #(
     if (take) begin
       addr <= cmd_data[48+:16];
       group_addr <= cmd_data[48+:16];
-      kw <= cmd_data[128+:8];
-      kh <= cmd_data[136+:8];
+      kw <= cmd_kw;
+      kh <= cmd_kh;
       cb <= cmd_data[144+:16];
       tile <= cmd_data[208+:16];
       pixels <= total;
-      kx_left <= cmd_data[128+:8];
-      ky_left <= cmd_data[136+:8];
+      kx_left <= cmd_kw;
+      ky_left <= cmd_kh;
       c_left <= cmd_data[144+:16];
       groups_left <= cmd_data[192+:16];
       pixels_left <= total;

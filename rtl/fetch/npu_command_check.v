@@ -6,7 +6,9 @@
 `default_nettype none
 
 module npu_command_check #(
-    parameter integer ACC_DEPTH = 256
+    parameter integer N = 16,
+    parameter integer ACC_DEPTH = 256,
+    parameter integer LINE_WORDS = 256
 ) (
     input  wire [511:0] cmd,
     output wire         known,     // the opcode exists
@@ -14,6 +16,7 @@ module npu_command_check #(
 );
 
   `include "npu_opcodes.vh"
+  `include "npu_window.vh"
 
   localparam [15:0] TILE_MAX = ACC_DEPTH[15:0];
 
@@ -47,7 +50,7 @@ module npu_command_check #(
   wire [15:0] cb = cmd[144+:16];
   wire [15:0] out_w = cmd[160+:16];
   wire [15:0] out_h = cmd[176+:16];
-  wire window_ok = kw != 8'd0 && kh != 8'd0 && cb != 16'd0 && out_w != 16'd0 && out_h != 16'd0;
+  wire counts_ok = kw != 8'd0 && kh != 8'd0 && cb != 16'd0 && out_w != 16'd0 && out_h != 16'd0;
   wire mode_ok = cmd[312+:2] != 2'd3;
 
   wire [15:0] groups = cmd[192+:16];
@@ -61,11 +64,22 @@ module npu_command_check #(
   wire [31:0] pixels = {16'd0, out_w} * {16'd0, out_h};
   wire split_ok = (clear && drain) || (groups == 16'd1 && pixels <= {16'd0, tile});
 
+  // A window that slides over a line buffer. Rows of one word would be written and read in the same cycle.
+  localparam [7:0] KW_MAX = WIN_COLS[7:0];
+  localparam [7:0] KH_MAX = WIN_ROWS[7:0];
+  localparam [31:0] LINE_MAX = LINE_WORDS;
+  wire [15:0] x_stride = cmd[320+:16];
+  wire [15:0] y_stride = cmd[336+:16];
+  wire [31:0] in_w = ({16'd0, out_w} - 32'd1) * {16'd0, x_stride} + {24'd0, kw};
+  wire slides = cmd[274];
+  wire slide_ok = !slides || (kw >= 8'd2 && kw <= KW_MAX && kh <= KH_MAX && cb == 16'd1 &&
+      x_stride != 16'd0 && y_stride != 16'd0 && in_w <= LINE_MAX);
+
   wire kind_ok = cmd[192+:2] != 2'd3;
 
   assign fields_ok = tokens_ok && (is_dma ? dma_ok :
-      is_conv ? window_ok && mode_ok && conv_ok && drain_ok && split_ok :
-      is_pool ? window_ok && mode_ok && kind_ok : 1'b1);
+      is_conv ? counts_ok && mode_ok && conv_ok && drain_ok && split_ok && slide_ok :
+      is_pool ? counts_ok && mode_ok && kind_ok : 1'b1);
 
 endmodule
 

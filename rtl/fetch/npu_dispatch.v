@@ -7,7 +7,8 @@
 module npu_dispatch #(
     parameter integer N = 16,
     parameter integer ADDR_W = 32,
-    parameter integer ACC_DEPTH = 256
+    parameter integer ACC_DEPTH = 256,
+    parameter integer LINE_WORDS = 256  // of a line of the window, words
 ) (
     input  wire              clk,
     input  wire              rst_n,
@@ -53,7 +54,8 @@ module npu_dispatch #(
   npu_fetch #(
       .N(N),
       .ADDR_W(ADDR_W),
-      .ACC_DEPTH(ACC_DEPTH)
+      .ACC_DEPTH(ACC_DEPTH),
+      .LINE_WORDS(LINE_WORDS)
   ) u_fetch (
       .clk(clk),
       .rst_n(rst_n),

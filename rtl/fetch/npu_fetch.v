@@ -7,7 +7,8 @@
 module npu_fetch #(
     parameter integer N = 16,
     parameter integer ADDR_W = 32,
-    parameter integer ACC_DEPTH = 256
+    parameter integer ACC_DEPTH = 256,
+    parameter integer LINE_WORDS = 256
 ) (
     input  wire              clk,
     input  wire              rst_n,
@@ -165,7 +166,9 @@ module npu_fetch #(
   wire fields_ok;
 
   npu_command_check #(
-      .ACC_DEPTH(ACC_DEPTH)
+      .N(N),
+      .ACC_DEPTH(ACC_DEPTH),
+      .LINE_WORDS(LINE_WORDS)
   ) u_check (
       .cmd(cmd),
       .known(known),

@@ -27,7 +27,6 @@ from tb.chip.activity import Activity
 from tb.chip.host import ACCOUNT
 from tb.chip.progress import NetworkProgress
 from tb.chip.session import bench
-from tb.progress import Progress
 
 LATENCY = 64  # cycles of the memory, unless a run says otherwise
 POLL = 0.2  # seconds between two looks at the progress

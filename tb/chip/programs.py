@@ -64,12 +64,13 @@ def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> No
             outputs, kernel, stride=stride, dilation=dilation, padding=padding, activation=activation
         )
     elif kind in ("depthwise", "grouped"):
-        size = (int(rng.integers(1, min(small, 3) + 1)),) * 2
         if kind == "depthwise":
-            network.depthwise(
-                size, multiplier=int(rng.integers(1, 3)) if network.x.shape[2] <= channels else 1
-            )
+            kernel = (int(rng.integers(1, min(small, 6) + 1)), int(rng.integers(1, min(small, 6) + 1)))
+            stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3))) if small > 2 else (1, 1)
+            multiplier = int(rng.choice([1, 1, 2])) if network.x.shape[2] <= channels else 1
+            network.depthwise(kernel, multiplier=multiplier, stride=stride)
         else:
+            size = (int(rng.integers(1, min(small, 3) + 1)),) * 2
             groups = int(rng.choice([g for g in (1, 2, 3, 4) if network.x.shape[2] % g == 0]))
             network.conv(groups * int(rng.integers(1, 9)), size, groups=groups)
     elif kind == "copy":

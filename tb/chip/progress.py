@@ -21,27 +21,6 @@ QUIET = 2.0  # seconds at least between two of them
 STAMPS = 256  # layer numbers in the log are modulo this
 
 
-class Progress:
-    """A bar on a terminal, about ten plain lines elsewhere."""
-
-    def __init__(self, total: int, what: str) -> None:
-        self.total, self.what, self.shown = total, what, 0
-        self.start = time.monotonic()
-        self.bar = tqdm(total=total, unit=what, disable=not sys.stderr.isatty(), leave=False)
-
-    def update(self, done: int) -> None:
-        """`done` of the total are done."""
-        self.bar.update(done - self.bar.n)
-        if self.bar.disable and done * STEPS // self.total > self.shown * STEPS // self.total:
-            seconds = time.monotonic() - self.start
-            print(f"  {done} of {self.total} {self.what}s, {seconds:.1f} s", flush=True)
-            self.shown = done
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self.bar.close()
-
-
 class NetworkProgress:
     """Layer, cycles, speed and time left of a network's programs.
 

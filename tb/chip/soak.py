@@ -23,7 +23,6 @@ from tb import runner
 from tb.build import Build
 from tb.chip.job import LATENCY, POLL
 from tb.chip.net import MEM_WORDS
-from tb.chip.progress import Progress
 from tb.chip.report import write_summary
 from tb.chip.session import bench
 from tb.progress import Progress

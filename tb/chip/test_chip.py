@@ -14,7 +14,7 @@ from cocotb.triggers import Timer
 from compiler.slice import cut
 from models.blocks import groups_of, window_words
 from models.isa import COMMAND_BYTES, Cause, Compute, Conv, Dest, End, Load, Pool, Store, decode
-from tb.bench import light, seed, simulator
+from tb.bench import light, seed
 from tb.chip import host
 from tb.chip.activity import UNIT_RECORD, UNITS_LOG
 from tb.chip.host import COUNTER_NAMES, PERIOD_NS, HostError
@@ -33,6 +33,7 @@ BENCH = bench(
             "PAR_WORDS": 32,
             "RES_WORDS": 64,
             "ACC_DEPTH": 16,
+            "LINE_WORDS": 16,
             "MAX_BURST": 8,
             "OUTSTANDING": 2,
             "MEM_WORDS": 262144,

@@ -29,10 +29,10 @@ ComputeT = TypeVar("ComputeT", bound=Compute)
 SPACE = 1 << 32
 
 
-def wide_config(n: int, max_burst: int = 64, acc_depth: int = 256) -> Config:
+def wide_config(n: int, max_burst: int = 64, acc_depth: int = 256, line_words: int = 256) -> Config:
     """A core whose buffers are as large as a command can address: engines emit unwrapped addresses."""
     words = dict.fromkeys(("act_words", "wgt_words", "out_words", "par_words", "res_words"), 65536)
-    return Config(n=n, acc_depth=acc_depth, max_burst=max_burst, **words)
+    return Config(n=n, acc_depth=acc_depth, line_words=line_words, max_burst=max_burst, **words)
 
 
 class Noise:
@@ -113,6 +113,17 @@ def random_windows(
     return [random_window(kind, rng, config, words, **fixed) for _ in range(count)]
 
 
+def _random_slide(rng: random.Random, config: Config) -> dict[str, int]:
+    """The fields of a CONV with `window` that have bounds: at them, or anything between."""
+    rows, columns = config.window
+    kw, kh = rng.choice((2, columns, rng.randint(2, columns))), rng.choice((1, rows, rng.randint(1, rows)))
+    room = config.line_words - kw
+    out_w = rng.choice((1, room + 1, rng.randint(1, room + 1)))
+    most = room // (out_w - 1) if out_w > 1 else 65535
+    x_stride, y_stride = rng.choice((1, most)), rng.choice((1, 65535, rng.randint(1, 65535)))
+    return {"kw": kw, "kh": kh, "cb": 1, "out_w": out_w, "x_stride": x_stride, "y_stride": y_stride}
+
+
 def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **fixed: Any) -> ComputeT:
     """A CONV or POOL that the core accepts, every field random."""
     values: dict[str, Any] = {}
@@ -126,8 +137,13 @@ def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **f
     values["rounding"] = rng.choice(ROUNDING_MODES)
     if kind is Conv:
         values["tile"] = rng.choice((1, config.acc_depth, rng.randint(1, config.acc_depth)))
+        if values["window"]:
+            values |= _random_slide(rng, config)
         if not (values["clear"] and values["drain"]):
-            values |= {"groups": 1, "out_h": 1, "out_w": rng.choice((1, values["tile"]))}
+            most = values["tile"]
+            if values["window"]:
+                most = min(most, (config.line_words - values["kw"]) // values["x_stride"] + 1)
+            values |= {"groups": 1, "out_h": 1, "out_w": rng.choice((1, most))}
         if not values["drain"]:
             values |= {"wait_store": 0, "signal_store": 0, "stamp": 0, "elem": 0}
     else:

@@ -53,10 +53,10 @@ def lighter(count: int, divisor: int = 10) -> int:
     return max(1, count // divisor) if light() else count
 
 
-def wide_config(n: int, log_depth: int = 8) -> Config:
+def wide_config(n: int, log_depth: int = 8, log_line: int = 8) -> Config:
     """The model's configuration for a block alone: no buffer wraps below 16 bits."""
     sizes = dict.fromkeys(("act_words", "wgt_words", "out_words", "par_words", "res_words"), BUFFER_WORDS)
-    return Config(n=n, acc_depth=1 << log_depth, **sizes)
+    return Config(n=n, acc_depth=1 << log_depth, line_words=1 << log_line, **sizes)
 
 
 def command_bits(command: Command) -> int:

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
-from numpy.typing import NDArray
 from pyuvm import uvm_analysis_port, uvm_component
 
-from models.blocks import conv_reads, conv_sums, conv_tiles, weight_reads
+from models.blocks import conv_sums, conv_tiles, weight_reads
 from models.isa import Config, Conv, parse
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
@@ -39,11 +38,14 @@ from tb.common.compute import (
     rows,
     wide_config,
 )
+from tb.conv.steps import Step, steps
 
 # Cycles from the read of a tile's last word to its bank_full (npu_conv.v: "Time of a word", and the flag).
 FULL_AFTER = 4
 # Cycles from a command's acceptance to the first word it may read.
 START_AFTER = 2
+# Cycles from the last word of a command to the first of one of the other kind (npu_conv_banks.v).
+TURN_AFTER = 2
 
 PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr wgt_en desc_valid desc_ready sig_load_valid
     sig_load_ready bank_full drain_en drain_bank drain_pixel drain_data drain_release idle
@@ -67,11 +69,10 @@ class Sum(NamedTuple):
 
 
 class Word(NamedTuple):
-    """An activation word that is due: where it stands in the loops."""
+    """An activation word that is due."""
 
-    pass_starts: bool
-    tile_starts: bool
-    tile_ends: bool
+    step: Step
+    window: bool
     drains: bool
     bank: int
     token: bool
@@ -156,41 +157,29 @@ class ConvWatch(uvm_component):
         self.full = 0
         self.filling: deque[tuple[int, int]] = deque()
         self.drained: tuple[int, int] | None = None
+        self.turned = 0  # cycle before which no command of the other kind reads
         self.reset_edges = 0
 
     def check(self, good: bool, what: str) -> None:
         if not good:
             raise ContractError(f"{self.get_full_name()}: cycle {self.cycle}: {what}")
 
-    def add(self, command: Conv, addresses: NDArray[np.int64]) -> None:
+    def add(self, command: Conv, reads: list[Step]) -> None:
         """The words of an accepted command are due."""
-        passes = addresses.shape[1]
-        for group, first, end in conv_tiles(command):
-            for tap in range(passes):
-                for pixel in range(first, end):
-                    start, final = pixel == first, pixel == end - 1 and tap == passes - 1
-                    ends = final and end == command.pixels and group == command.groups - 1
-                    self.words.append(
-                        Word(
-                            pass_starts=start,
-                            tile_starts=start and tap == 0,
-                            tile_ends=final,
-                            drains=command.drain,
-                            bank=self.bank,
-                            token=ends and command.signal_load,
-                            earliest=self.cycle + START_AFTER,
-                        )
-                    )
-            self.bank ^= command.drain
+        earliest = self.cycle + START_AFTER
+        for step in reads:
+            token = step.ends and command.signal_load
+            self.words.append(Word(step, command.window, command.drain, self.bank, token, earliest))
+            self.bank ^= step.tile_ends and command.drain
 
     def held_by(self, word: Word) -> set[str]:
         """What holds this word back in this cycle."""
-        dut, causes = self.dut, set()
-        if word.pass_starts and self.weights < self.n * (self.passes + 1):
+        dut, step, causes = self.dut, word.step, set()
+        if step.pass_starts and self.weights < self.n * (self.passes + 1):
             causes.add("weights")
-        if word.tile_starts and self.used[word.bank]:
+        if step.tile_starts and self.used[word.bank]:
             causes.add("bank")
-        if word.tile_starts and word.drains and not peek(dut.desc_ready):
+        if step.tile_starts and word.drains and not peek(dut.desc_ready):
             causes.add("desc")
         if word.token and not peek(dut.sig_load_ready):
             causes.add("token")
@@ -219,7 +208,7 @@ class ConvWatch(uvm_component):
         dut = self.dut
         en, idle = peek(dut.act_en), peek(dut.idle)
         self.check(idle == (not self.words), f"idle is {idle} with {len(self.words)} words due")
-        due = bool(self.words) and self.cycle >= self.words[0].earliest
+        due = bool(self.words) and self.cycle >= max(self.words[0].earliest, self.turned)
         causes = self.held_by(self.words[0]) if due else set()
         self.check(
             en == (due and not causes), f"act_en is {en}, due {due}, held back by {causes or 'nothing'}"
@@ -233,10 +222,12 @@ class ConvWatch(uvm_component):
         desc = int(bool(peek(dut.desc_valid) and peek(dut.desc_ready)))
         token = int(bool(peek(dut.sig_load_valid) and peek(dut.sig_load_ready)))
         self.fed += 1
-        self.passes += word.pass_starts
-        if word.tile_starts and word.drains:
+        self.passes += word.step.pass_starts
+        if word.step.tile_starts and word.drains:
             self.used[word.bank] = True
-        if word.tile_ends and word.drains:
+        if self.words and self.words[0].window != word.window:
+            self.turned = self.cycle + TURN_AFTER
+        if word.step.tile_ends and word.drains:
             self.filling.append((self.cycle + FULL_AFTER, word.bank))
         self.reads.write(Read(peek(dut.act_addr), desc, token))
 
@@ -276,12 +267,12 @@ class ConvEnv(BlockEnv):
     def __init__(self, name: str, parent: uvm_component, dut: Any, pressure: str = "random", salt: int = 0):
         super().__init__(name, parent, dut)
         self.rng.seed(f"{cocotb.RANDOM_SEED} {salt}")
-        self.config = wide_config(params()["N"], params()["LOG_DEPTH"])
+        self.config = wide_config(*(params()[name] for name in ("N", "LOG_DEPTH", "LOG_LINE")))
         n, rng = self.config.n, self.rng
         self.act_words: Image = image(rng, n)
         self.wgt_words: Image = image(rng, n)
         self.words = lighter(800, 3)  # of one random command, about
-        self.left: NDArray[np.int32] | None = None  # sums of a CONV without drain
+        self.left: Any = None  # int32 sums of a CONV without drain
 
         def stalls() -> Stalls:
             heavy = Stalls(rng, 0.8, 10)
@@ -324,16 +315,16 @@ class ConvEnv(BlockEnv):
     def predict(self, command: Conv) -> None:
         """Everything that an accepted command must cause."""
         config, watch, bank = self.config, self.watch, self.watch.bank
-        addresses = conv_reads(command, config)
-        watch.add(command, addresses)
+        reads = list(steps(command, config))
+        watch.add(command, reads)
+        for step in reads:
+            tile, token = step.tile_starts and command.drain, step.ends and command.signal_load
+            self.reads.expect(Read(step.addr, int(tile), int(token)))
         weights = weight_reads(command, config).reshape(command.groups, -1)
         found = descriptors(command, bank) if command.drain else []
         tiles = conv_tiles(command)
-        for number, (group, first, end) in enumerate(tiles):
-            cut = addresses[first:end].T.reshape(-1).tolist()
-            for k, addr in enumerate(cut):
-                token = command.signal_load and number == len(tiles) - 1 and k == len(cut) - 1
-                self.reads.expect(Read(addr, int(command.drain and k == 0), int(token)))
+        # Windows need their block once, passes in each tile.
+        for group in range(command.groups) if command.window else (group for group, _, _ in tiles):
             for addr in weights[group].tolist():
                 self.weights.expect(addr)
         for desc in found:

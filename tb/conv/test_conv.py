@@ -10,19 +10,29 @@ from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, params
 from tb.common.compute import ContractError, lighter, spoil
-from tb.conv.commands import random_conv, random_convs, split_conv
+from tb.conv.commands import any_conv, random_conv, random_convs, split_conv, window_conv
 from tb.conv.env import ConvEnv
 
-BENCH = Bench(toplevel="npu_conv", params=[{"N": 4, "LOG_DEPTH": 3}, {"N": 16, "LOG_DEPTH": 8}])
+# Every size of window: 1 x 4, 2 x 4, 3 x 5, 5 x 6.
+BENCH = Bench(
+    toplevel="npu_conv",
+    params=[
+        {"N": 4, "LOG_DEPTH": 3, "LOG_LINE": 9},
+        {"N": 8, "LOG_DEPTH": 4, "LOG_LINE": 5},
+        {"N": 16, "LOG_DEPTH": 8, "LOG_LINE": 8},
+        {"N": 32, "LOG_DEPTH": 5, "LOG_LINE": 4},
+    ],
+)
 
-ONE_WORD = {"kw": 1, "kh": 1, "cb": 1, "groups": 1, "out_w": 1, "out_h": 1}
+ONE_PIXEL = {"groups": 1, "out_w": 1, "out_h": 1}
+ONE_WORD = {"kw": 1, "kh": 1, "cb": 1, **ONE_PIXEL}
 
 
 @cocotb.test()
 @cocotb.parametrize(pressure=["none", "random"], salt=range(2))
 async def conv_matches_model_on_random_commands(dut, pressure, salt):
     async with start(ConvEnv, dut, pressure=pressure, salt=salt) as env:
-        await env.run(random_convs(env.rng, env.config, lighter(16, 2), env.words))
+        await env.run(random_convs(env.rng, env.config, lighter(24, 2), env.words))
 
 
 @cocotb.test()
@@ -35,15 +45,46 @@ async def conv_stalls_for_every_cause_and_loses_nothing(dut):
     assert set(env.watch.causes) == {"weights", "bank", "desc", "token"}, env.watch.causes
 
 
+@cocotb.test()
+async def conv_windows_stall_for_every_cause_and_lose_nothing(dut):
+    """Between the words of a row, too: a tile may start anywhere in it."""
+    async with start(ConvEnv, dut, pressure="heavy") as env:
+        tiles = [{"tile": env.rng.randint(1, 4), "signal_load": True} for _ in range(lighter(12, 3))]
+        await env.run([window_conv(env.rng, env.config, env.words // 4, **tile) for tile in tiles])
+        small = [window_conv(env.rng, env.config, 1, **ONE_PIXEL, signal_load=True) for _ in range(20)]
+        await env.run(small)
+    assert set(env.watch.causes) == {"weights", "bank", "desc", "token"}, env.watch.causes
+
+
+@cocotb.test()
+async def conv_adds_up_one_pixel_of_both_kinds(dut):
+    """The shortest way from a sum to the next addition to it."""
+    async with start(ConvEnv, dut, pressure="none") as env:
+        await env.run([part for _ in range(40) for part in split_conv(env.rng, env.config, 1, largest=1)])
+
+
 def long_passes(env, count):
-    """Commands whose passes all have at least n pixels and whose tiles have passes enough to hide a drain."""
+    """Commands whose passes all have at least n pixels and whose tiles, of one size, have passes enough to
+    hide a drain."""
     n, depth = env.config.n, env.config.acc_depth
+    tile = env.rng.randint(max(n, 8), min(depth, 40))
     commands = []
     for _ in range(count):
-        tile = env.rng.randint(max(n, 8), min(depth, 40))
         shape = {"out_w": tile, "out_h": env.rng.randint(1, 3), "tile": tile}
         taps = {"kw": env.rng.randint(2, 3), "kh": env.rng.randint(1, 2), "cb": env.rng.randint(1, 2)}
         commands.append(random_conv(env.rng, env.config, 1 << 20, **shape, **taps, signal_load=True))
+    return commands
+
+
+def long_windows(env, count):
+    """Commands with windows, of n words or more, tiles of one size and at most one sum in two cycles, so that
+    post keeps up."""
+    rows, _ = env.config.window
+    shape = {"out_w": env.rng.randint(2, 5), "out_h": max(env.config.n // 2, 8), "kw": 2, "kh": rows}
+    commands = []
+    for _ in range(count):
+        steps = {"x_stride": 2, "y_stride": env.rng.randint(1, 2), "tile": env.config.acc_depth}
+        commands.append(window_conv(env.rng, env.config, 1, **shape, **steps, signal_load=True))
     return commands
 
 
@@ -53,7 +94,7 @@ async def words_without_bubble(env, commands):
     while not env.watch.fed:
         await env.cycles(1)
     before, fed = env.watch.cycle, env.watch.fed
-    expected = sum(c.pixels * c.groups * c.kw * c.kh * c.cb for c in commands)
+    expected = sum(c.groups * c.words_read for c in commands)
     while env.watch.fed < expected:
         await env.cycles(1)
     cycles, words = env.watch.cycle - before, env.watch.fed - fed
@@ -68,6 +109,12 @@ async def conv_has_no_bubble_between_passes_tiles_and_commands(dut):
         await words_without_bubble(env, long_passes(env, lighter(12, 3)))
 
 
+@cocotb.test()
+async def conv_has_no_bubble_between_rows_tiles_and_commands_of_windows(dut):
+    async with start(ConvEnv, dut, pressure="none") as env:
+        await words_without_bubble(env, long_windows(env, lighter(12, 3)))
+
+
 @cocotb.test(expect_error=ContractError)
 async def bubble_is_noticed(dut):
     async with start(ConvEnv, dut, pressure="none") as env:
@@ -79,7 +126,7 @@ async def bubble_is_noticed(dut):
 async def conv_counts_beyond_eight_bits(dut):
     one = {"kw": 1, "kh": 1, "cb": 1, "groups": 1, "out_w": 1, "out_h": 1, "tile": 1}
     tile = {"tile": 1 << params()["LOG_DEPTH"]}
-    wide = [
+    passes = [
         {**one, "kw": 200},
         {**one, "kh": 200},
         {**one, "cb": 300},
@@ -87,10 +134,15 @@ async def conv_counts_beyond_eight_bits(dut):
         {**one, **tile, "out_w": 300},
         {**one, **tile, "out_h": 300},
     ]
+    small = {"kw": 2, "kh": 1, "groups": 1, "out_w": 1, "out_h": 1, "x_stride": 1, "y_stride": 1, **tile}
+    windows = [{**small, "groups": 260}, {**small, "out_h": 300}, {**small, "out_h": 2, "y_stride": 300}]
+    if 1 << params()["LOG_LINE"] > 300:
+        windows += [{**small, "out_w": 300}, {**small, "out_w": 2, "x_stride": 300}]
+    wide = [(random_conv, fields) for fields in passes] + [(window_conv, fields) for fields in windows]
     async with start(ConvEnv, dut, pressure="none") as env:
         # All of them only where a weight block takes few cycles.
-        for fields in env.rng.sample(wide, lighter(len(wide), 3) if env.config.n == 4 else 1):
-            await env.run([random_conv(env.rng, env.config, 1, **fields)])
+        for make, fields in env.rng.sample(wide, lighter(len(wide), 3) if env.config.n == 4 else 1):
+            await env.run([make(env.rng, env.config, 1, **fields)])
 
 
 async def abort(env, commands, cycles):
@@ -107,7 +159,7 @@ async def conv_works_after_reset_in_flight(dut):
     async with start(ConvEnv, dut) as env:
         for _ in range(lighter(8, 2)):
             await abort(
-                env, [random_conv(env.rng, env.config, env.words // 4) for _ in range(2)], env.words // 2
+                env, [any_conv(env.rng, env.config, env.words // 4) for _ in range(2)], env.words // 2
             )
         await env.run(random_convs(env.rng, env.config, lighter(6, 2), env.words // 4))
 
@@ -115,12 +167,14 @@ async def conv_works_after_reset_in_flight(dut):
 @cocotb.test()
 async def conv_forgets_the_words_in_its_pipeline_at_reset(dut):
     async with start(ConvEnv, dut, pressure="none") as env:
-        for delay in range(6):  # cycles between the read of a tile's last word and the edge that resets
-            sending = cocotb.start_soon(env.send([random_conv(env.rng, env.config, 1, **ONE_WORD)]))
+        window = {"window": True, "kw": 2, "kh": 1, "x_stride": 1, "y_stride": 1}
+        for delay in range(12):  # cycles, from the read of a first word: up to 5 after a tile's last
+            fields = ONE_WORD | (window if delay % 2 else {})
+            sending = cocotb.start_soon(env.send([random_conv(env.rng, env.config, 1, **fields)]))
             fed = env.watch.fed
             while env.watch.fed == fed:
                 await env.cycles(1)
-            await env.cycles(delay)
+            await env.cycles(delay // 2)
             await env.reset(0)
             await sending
             await env.cycles(10)  # bank_full must stay low: env.watch

@@ -97,7 +97,7 @@ class FetchEnv(BlockEnv):
     ) -> None:
         super().__init__(name, parent, dut)
         build = params()
-        self.config = wide_config(build["N"], acc_depth=build["ACC_DEPTH"])
+        self.config = wide_config(build["N"], acc_depth=build["ACC_DEPTH"], line_words=build["LINE_WORDS"])
         self.noise = Noise(seed())
         self.memory = AxiMemoryAgent(
             "memory",

@@ -20,7 +20,12 @@ from tb.fetch.env import AHEAD, FetchEnv, Handed
 
 BENCH = Bench(
     toplevel="npu_fetch",
-    params=[{"N": 4, "ACC_DEPTH": 16}, {"N": 16, "ACC_DEPTH": 256}, {"N": 32, "ACC_DEPTH": 64}],
+    params=[
+        {"N": 4, "ACC_DEPTH": 16, "LINE_WORDS": 64},
+        {"N": 8, "ACC_DEPTH": 32, "LINE_WORDS": 8},
+        {"N": 16, "ACC_DEPTH": 256, "LINE_WORDS": 256},
+        {"N": 32, "ACC_DEPTH": 64, "LINE_WORDS": 512},
+    ],
     timeout=120,
 )
 FAST = MemoryTiming()
@@ -108,13 +113,41 @@ CALM = dict.fromkeys(("clear", "drain", "groups", "out_w", "out_h"), 1)
 CALM |= dict.fromkeys(("wait_store", "signal_store", "stamp", "elem"), 0)
 
 
+# Good without and with `window`.
+CALM |= {"kw": 2, "kh": 1, "cb": 1, "window": 0, "x_stride": 1, "y_stride": 1}
+
+
+def bounds(config: Config) -> tuple[list[tuple[Any, dict[str, Any]]], list[dict[str, Any]]]:
+    """Fields of commands (of CALM ones) that are just bad for this core, and of CONVs that are just good."""
+    depth, line, (rows, columns) = config.acc_depth, config.line_words, config.window
+    most = {"tile": depth, "out_w": depth, "clear": 0, "drain": 1, "groups": 1, "out_h": 1}
+    slide = {"window": 1, "kw": columns, "kh": rows, "x_stride": 1, "y_stride": 65535}
+    wide = {**slide, "out_w": line - columns + 1}
+    far = {**slide, "out_w": 2, "x_stride": line - columns}
+    bad = [
+        {"tile": depth + 1},
+        {**most, "out_w": depth + 1},
+        {**slide, "kw": 1},
+        {**slide, "kw": columns + 1},
+        {**slide, "kh": rows + 1},
+        {**slide, "cb": 2},
+        {**slide, "x_stride": 0},
+        {**slide, "y_stride": 0},
+        {**wide, "out_w": line - columns + 2},
+        {**far, "x_stride": line - columns + 1},
+        {**slide, "out_w": 65535, "x_stride": 65535},
+        {**slide, "kw": 2, "out_w": 0x4001, "x_stride": 0x8000},  # 16 bits of the product are 0
+    ]
+    good = [most, wide, far, {**slide, "kw": 2, "kh": 1, "out_w": 1, "x_stride": 65535}]
+    return [(Conv, fields) for fields in bad], good
+
+
 @cocotb.test()
 async def fetch_refuses_each_bad_field(dut: Any) -> None:
     """One rule at a time on a command that is otherwise good; what is just good passes."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
-        depth = env.config.acc_depth
-        most = {"tile": depth, "out_w": depth, "clear": 0, "drain": 1, "groups": 1, "out_h": 1}
-        for kind, fields in [*BAD, (Conv, {"tile": depth + 1}), (Conv, {**most, "out_w": depth + 1})]:
+        bad_here, good_here = bounds(env.config)
+        for kind, fields in [*BAD, *bad_here]:
             calm = CALM if kind is Conv else {}
             if kind is End:
                 bad: Command = End(**fields)
@@ -127,9 +160,9 @@ async def fetch_refuses_each_bad_field(dut: Any) -> None:
                 anywhere(env.rng), [*commands(env, env.rng.randrange(3)), bad, *commands(env, 3)]
             )
             assert env.stops.compared == before + 1
-        good = random_compute(Conv, env.rng, env.config, **CALM | most)
-        assert cause_of(good.encode(), env.config) is None
-        await env.execute(anywhere(env.rng), [good, End()])
+        good = [random_compute(Conv, env.rng, env.config, **CALM | fields) for fields in good_here]
+        assert all(cause_of(command.encode(), env.config) is None for command in good)
+        await env.execute(anywhere(env.rng), [*good, End()])
 
 
 @cocotb.test()

@@ -16,6 +16,7 @@ module chip_raw #(
     parameter integer PAR_WORDS = 1024,
     parameter integer RES_WORDS = 4096,
     parameter integer ACC_DEPTH = 256,
+    parameter integer LINE_WORDS = 256,
     parameter integer MAX_BURST = 64,
     parameter integer OUTSTANDING = 8,
     parameter integer MEM_WORDS = 1048576
@@ -171,6 +172,7 @@ module chip_raw #(
       .PAR_WORDS(PAR_WORDS),
       .RES_WORDS(RES_WORDS),
       .ACC_DEPTH(ACC_DEPTH),
+      .LINE_WORDS(LINE_WORDS),
       .MAX_BURST(MAX_BURST),
       .OUTSTANDING(OUTSTANDING)
   ) u_npu (

@@ -21,7 +21,7 @@ from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import conv_tiles
 from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
-from tb.agents.pins import Stalls
+from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Missing, Scoreboard
 from tb.agents.stream import StreamPins
 from tb.bench import simulator
@@ -30,12 +30,8 @@ BUFFER_WORDS = 1 << 16  # of every buffer of these benches: addresses keep all t
 Image = NDArray[np.uint8]
 
 
-def peek(pin: Any) -> Any:
-    """`to_int` (unsigned, None for X), five times as fast: no LogicArray in between."""
-    try:
-        return int(pin._handle.get_signal_val_binstr(), 2)
-    except ValueError:
-        return None
+# to_int where X cannot be, or is what the check is about: None in arithmetic fails the test.
+peek: Callable[[Any], Any] = to_int
 
 
 def pins_of(dut: Any, names: str) -> Any:

@@ -29,6 +29,9 @@ from tb.bench import Bench
 from tb.build import Build
 from tb.verdict import Verdict
 
+# Idle threads of numpy's linear algebra would take the other simulations' time.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+
 
 def bench_of(block: str) -> tuple[str, Bench]:
     """The block's test module and its BENCH."""
@@ -64,6 +67,13 @@ def simulate(
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
         own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
+    own_env = {
+        "ASSAY_PARAMS": json.dumps(dict(build.params)),
+        "ASSAY_SIM": build.sim,
+        # Compiled modules are kept, but never among the sources.
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     # A simulation that hangs has failed: it must not hold up the others.
     os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
     start, failure = time.monotonic(), None
@@ -79,7 +89,7 @@ def simulate(
             test_filter=test,
             waves=build.waves,
             results_xml=str(results),
-            extra_env={"ASSAY_PARAMS": json.dumps(dict(build.params)), "ASSAY_SIM": build.sim, **(env or {})},
+            extra_env={**own_env, **(env or {})},
             log_file=None if verbose else log,
         )
     except (RuntimeError, SystemExit) as error:
@@ -123,7 +133,7 @@ def run_block(
                     start = time.monotonic()
                     if hdl.make(build, jobs, verbose):
                         note = f"{build.title}: built in {time.monotonic() - start:.1f} s\n"
-                outcome = simulate(build, module, seed, test=test, verbose=verbose)
+                outcome = simulate(build, module, seed, env=ONE_THREAD, test=test, verbose=verbose)
             except UserError as error:
                 outcome = Verdict([], str(error))
             keep_junit(build, outcome, BUILD / "test" / f"{block}.{sim}.{build.label}.xml")
@@ -147,7 +157,8 @@ def report(build: Build, outcome: Verdict) -> str:
     """A line a test; for a failed run also its messages and the end of its log."""
     lines = []
     for test in outcome.tests:
-        lines.append(f"  {test.status if test.status != 'fail' else 'FAIL'}  {test.name}  {test.seconds:.2f} s")
+        status = test.status if test.status != "fail" else "FAIL"
+        lines.append(f"  {status}  {test.name}  {test.seconds:.2f} s")
         if test.status == "fail":
             lines.append("        " + test.message.replace("\n", "\n        "))
     log = build.folder / "run" / "run.log"

@@ -21,6 +21,7 @@ from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import conv_tiles
 from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
+from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Missing, Scoreboard
 from tb.agents.stream import StreamPins
@@ -201,13 +202,16 @@ class HoldingSink(uvm_component):
 
     async def run_phase(self) -> None:
         """Draw a new ready after a transfer, in reset, and while it is low."""
-        pins, ready = self.pins, False
-        pins.ready.value = 0  # type: ignore[union-attr]
-        while True:
-            await pins.edge
-            if not ready or peek(pins.valid) != 0 or peek(pins.rst_n) != 1:
-                ready = not self.stalls()
-                pins.ready.value = ready  # type: ignore[union-attr]
+        self._show(False)
+        await at_every(self.pins.edge, self._step)
+
+    def _step(self) -> None:
+        if not self.ready or peek(self.pins.valid) != 0 or peek(self.pins.rst_n) != 1:
+            self._show(not self.stalls())
+
+    def _show(self, ready: bool) -> None:
+        self.ready = ready
+        self.pins.ready.value = ready  # type: ignore[union-attr]
 
 
 class Feed(uvm_component):
@@ -249,6 +253,7 @@ class BufferPort(uvm_component):
         self.enable = getattr(dut, f"{name}_en")
         self.addr = getattr(dut, f"{name}_addr")
         self.data = getattr(dut, f"{name}_data")
+        self.worthless, self.served = Worthless(self.data), True
         self.idle = idle
         self.rst_n = dut.rst_n
         self.edge = RisingEdge(dut.clk)
@@ -256,20 +261,19 @@ class BufferPort(uvm_component):
 
     async def run_phase(self) -> None:
         """Answer at every rising edge."""
-        worthless = Worthless(self.data)
-        served = True
-        while True:
-            await self.edge
-            if peek(self.rst_n) == 1 and peek(self.enable):
-                address = peek(self.addr)
-                if address is None:
-                    raise ContractError(f"{self.get_full_name()}: X on the address of a read")
-                self.data.value = int.from_bytes(self.words[address].tobytes(), "little")
-                self.port.write(address)
-                served = True
-            elif served and (self.idle is None or peek(self.idle) != 0):
-                self.data.value = worthless()
-                served = False
+        await at_every(self.edge, self._step)
+
+    def _step(self) -> None:
+        if peek(self.rst_n) == 1 and peek(self.enable):
+            address = peek(self.addr)
+            if address is None:
+                raise ContractError(f"{self.get_full_name()}: X on the address of a read")
+            self.data.value = int.from_bytes(self.words[address].tobytes(), "little")
+            self.port.write(address)
+            self.served = True
+        elif self.served and (self.idle is None or peek(self.idle) != 0):
+            self.data.value = self.worthless()
+            self.served = False
 
 
 async def progress(

@@ -66,23 +66,34 @@ def _ends(commands: list[Command], config: Config) -> list[float]:
     """Cycle at which each command is done."""
     free = dict.fromkeys(ENGINES, float(START))  # when an engine can take its next command
     tokens: dict[tuple[str, str], deque[float]] = {(a, b): deque() for a in ENGINES for b in ENGINES}
+    # A LOAD may ask for its first word while the one before it is filled in, not earlier.
+    loads = deque([float(START)] * 2, maxlen=2)
     ends, post = [], Post(config)
     for command in commands:
         own = "load" if isinstance(command, Load) else "store" if isinstance(command, Store) else "compute"
         came = {other: tokens[other, own].popleft() for other in ENGINES if getattr(command, f"wait_{other}")}
         signals = dict.fromkeys(ENGINES, 0.0)
         if isinstance(command, Window):
-            start = max(free[own], *came.values(), 0.0)
-            begun = start + LATENCY if isinstance(command, Load) and start > free[own] else start
-            free[own] = begun + _bus(command, config)
-            end = free[own] + (LATENCY if isinstance(command, Store) else 0)
+            start = max(came.values(), default=0.0)
+            if isinstance(command, Load):
+                start = max(start, loads[0]) + LATENCY
+            free[own] = max(free[own], start) + _bus(command, config)
+            end = free[own]
+            if isinstance(command, Load):
+                loads.append(end)
+            else:
+                end += LATENCY
         else:
             assert isinstance(command, Compute)
             start = free[own]
             if came.get("load", 0.0) > start:
                 start = came["load"] + FIRST + (config.n if isinstance(command, Conv) else 0)
-            work = _conv if isinstance(command, Conv) else _pool
-            free[own], end = work(command, start, came.get("store", 0.0), post)
+            room = came.get("store", 0.0)
+            if isinstance(command, Conv):
+                free[own], end = _conv(command, start, room, post)
+            else:
+                assert isinstance(command, Pool)
+                free[own], end = _pool(command, start, room, post)
             signals["load"] = free[own]
         for other in ENGINES:
             if getattr(command, f"signal_{other}"):

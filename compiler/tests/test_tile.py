@@ -22,8 +22,17 @@ def plan(geometry: Geometry, config: Config = CONFIG) -> Tiling:
     n, (kh, kw) = config.n, geometry.kernel
     weights = np.zeros((geometry.groups, kh, kw, geometry.cb, n, n), np.int8)
     params = np.zeros((geometry.groups, 9, n), np.uint8)
-    names = {"name": "layer", "op": "CONV_2D", "macs": 0, "source": "x", "target": "y"}
-    found = plan_conv(ConvLayer(**names, geometry=geometry, params=params, weights=weights), config)
+    layer = ConvLayer(
+        name="layer",
+        op="CONV_2D",
+        macs=0,
+        source="x",
+        target="y",
+        geometry=geometry,
+        params=params,
+        weights=weights,
+    )
+    found = plan_conv(layer, config)
     assert found is not None
     return found
 

@@ -1,5 +1,7 @@
 """Measure the chip and its simulation: `make bench`. Networks, tables and build/bench/summary.json.
 
+Fails when a figure misses its goal (bench/goals.py).
+
 python -m bench --seed 7
 """
 
@@ -9,10 +11,11 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from bench import blocks, measure, networks, topology
+from bench import blocks, goals, measure, networks, quantised, topology
 from bench.measure import Measured
 from bench.speed import Speed, scaling, side_by_side
 from compiler.errors import CompileError
@@ -28,7 +31,7 @@ BLOCKS = ("lib", "conv")  # small parts such as FIFOs; the largest block
 
 
 def bench(seed: int) -> bool:
-    """Measure everything, print, write the summary. True if no run had a mismatch."""
+    """Measure everything, print, write the summary. True if every goal is met."""
     repeat = f"make bench SEED={seed}"
     print(f"seed={seed}  repeat: {repeat}", flush=True)
     summary: dict[str, Any] = {"seed": seed, "repeat": repeat}
@@ -46,29 +49,39 @@ def bench(seed: int) -> bool:
     say("as networks grow")
     summary["scaling"], mismatches = scaling(config, seed, resnet)
     print_scaling(summary["scaling"])
-    others = [resnet]
-    for key, shape, wide in (
-        ("resnet50_20_classes", topology.resnet50(classes=20), config),
-        ("mobilenet_v2", topology.mobilenet_v2(), config),
-        ("resnet50_n32", topology.resnet50(), Config(n=32)),
+    runs = {"resnet50": resnet}
+    for key, make, wide in (
+        ("resnet50_fp32", lambda: quantised.resnet50(seed), config),
+        ("resnet50_20_classes", lambda: networks.build(topology.resnet50(classes=20), seed), config),
+        ("mobilenet_v2", lambda: networks.build(topology.mobilenet_v2(), seed), config),
+        ("resnet50_n32", lambda: network, Config(n=32)),
     ):
-        say(f"{shape.name}, N = {wide.n}")
-        others.append(measure.measure(networks.build(shape, seed), wide, seed))
-        summary[key] = others[-1].entry()
-    print_networks(others)
+        say(f"{key}, N = {wide.n}")
+        runs[key] = measure.measure(make(), wide, seed, ask_runtime=True)
+        summary[key] = runs[key].entry()
+    print_networks(runs)
     say("blocks, cold and warm")
     times = [blocks.measure(block, seed) for block in BLOCKS]
     print_blocks(times)
     summary["blocks"] = [vars(entry) for entry in times]
     summary["block_cold_s"] = max(entry.cold for entry in times)
     summary["block_warm_s"] = max(entry.warm for entry in times)
-    mismatches += sum(measured.result.mismatches for measured in others)
-    summary["mismatches"] = mismatches
+    summary["mismatches"] = mismatches + sum(measured.result.mismatches for measured in runs.values())
+    entries = {key: summary[key] for key in runs}
+    off = {key: goals.furthest(entry) for key, entry in entries.items()}
+    key = max(off, key=lambda key: off[key][1])
+    summary["largest_prediction_error"] = {"network": key, "layer": off[key][0], "error": off[key][1]}
+    found = goals.goals(summary, entries)
+    summary["goals"] = [{**asdict(goal), "met": goal.met} for goal in found]
     report.write_summary(SUMMARY, summary)
-    draw(others, repeat)
-    good = mismatches == 0 and all(measured.result.bursts for measured in others)
-    print(("passed  " if good else f"FAILED  {mismatches} mismatches  ") + f"seed={seed}  repeat: {repeat}")
-    return good
+    draw(list(runs.values()), repeat)
+    print_goals(found)
+    for key, measured in runs.items():
+        for note in measured.verdict.notes if measured.verdict else ():
+            print(f"{key}: {note}")
+    missed = [goal.name for goal in found if not goal.met]
+    print((f"FAILED  {'; '.join(missed)}  " if missed else "passed  ") + f"seed={seed}  repeat: {repeat}")
+    return not missed
 
 
 def draw(runs: Sequence[Measured], repeat: str) -> None:
@@ -155,16 +168,34 @@ def print_scaling(points: Sequence[dict[str, Any]]) -> None:
     report.print_table("as networks grow", ("network",), numbers, rows[:-1], rows[-1])
 
 
-def print_networks(runs: Sequence[Measured]) -> None:
+def print_networks(runs: Mapping[str, Measured]) -> None:
     """A row per whole network."""
     rows = []
-    for measured in runs:
+    for key, measured in runs.items():
         entry = measured.entry()
-        row = [measured.network.name, str(entry["n"]), f"{entry['gmac']:.2f}", f"{entry['cycles']:,.0f}"]
-        row += [f"{entry['utilisation']:.1%}", f"{entry['wall_s']:.1f}", f"{entry['bursts']:,}"]
-        rows.append([*row, str(entry["mismatches"])])
-    numbers = ("N", "GMAC", "cycles", "utilisation", "wall s", "bursts", "mismatches")
+        name, off = goals.furthest(entry)
+        row = [key, str(entry["n"]), f"{entry['gmac']:.2f}", f"{entry['cycles']:,.0f}"]
+        row += [f"{off:.1%} ({name})", f"{entry['utilisation']:.1%}", f"{entry['wall_s']:.1f}"]
+        row += [f"{entry['bursts']:,}", str(entry["mismatches"])]
+        rows.append([*row, str(entry["runtime_mismatches"]) if entry["runtime"] else "-"])
+    numbers = (
+        "N",
+        "GMAC",
+        "cycles",
+        "furthest off",
+        "utilisation",
+        "wall s",
+        "bursts",
+        "mismatches",
+        "runtime",
+    )
     report.print_table("whole networks", ("network",), numbers, rows[:-1], rows[-1])
+
+
+def print_goals(found: Sequence[goals.Goal]) -> None:
+    """What this run is held to."""
+    rows = [goal.row() for goal in found]
+    report.print_table("goals", ("figure",), ("measured", "goal", "met"), rows[:-1], rows[-1])
 
 
 def print_blocks(times: Sequence[blocks.BlockTime]) -> None:

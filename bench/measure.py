@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +18,9 @@ from scripts.tools import BUILD
 from tb.chip import job, report
 from tb.chip.host import ACCOUNT
 from tb.chip.job import Result
+from tb.chip.subject_onnx import OnnxSubject
+from tb.chip.subject_tflite import TfliteSubject
+from tb.chip.verdict import Verdict
 
 # One build of the chip serves all networks: its memory holds the largest.
 MEMORY = 64 << 20  # bytes
@@ -28,13 +30,16 @@ NAME = "bench"
 @dataclass(frozen=True)
 class Measured:
     """A network's run. wall: seconds of everything from the network's file to its result, without the build
-    of the chip. machine: DRAM as the reference machine left it."""
+    of the chip and without the runtime. machine: DRAM as the reference machine left it. verdict: of the
+    runtime called so on the tensors that the RTL wrote, if it was asked."""
 
     network: Network
     compiled: Compiled
     result: Result
     wall: float
     machine: NDArray[np.uint8]
+    runtime: str = ""
+    verdict: Verdict | None = None
 
     @property
     def macs(self) -> int:
@@ -74,11 +79,24 @@ class Measured:
             "predicted_cycles": sum(self.predicted),
             "gmac": self.macs / 1e9,
             "n": n,
+            "contract": self.compiled.graph.contract,
+            **self.judged(),
             "seconds": self.result.seconds,
             "account": {name: self.result.counters[name] for name in ACCOUNT},
             "counters": self.result.counters,
             "layers": self.layers(),
             **self.spread(),
+        }
+
+    def judged(self) -> dict[str, Any]:
+        """What the runtime says: values compared, those that differ, and those of them that its own
+        arithmetic does not explain. None where it was not asked."""
+        verdict = self.verdict
+        return {
+            "runtime": self.runtime,
+            "runtime_values": verdict and verdict.values,
+            "runtime_mismatches": verdict and verdict.mismatches,
+            "runtime_failures": verdict and verdict.failures,
         }
 
     def layers(self) -> list[dict[str, Any]]:
@@ -109,17 +127,38 @@ def macs(network: Network, config: Config) -> int:
     return sum(layer.macs for layer in compile_network(network.model, config).layers)
 
 
-def measure(network: Network, config: Config, seed: int, images: int = 1) -> Measured:
+def subject(network: Network) -> TfliteSubject | OnnxSubject:
+    """The network with its runtime, as `make net` has it."""
+    if network.model[4:8] == b"TFL3":
+        return TfliteSubject(network.model, "tflite", "integer")
+    return OnnxSubject(network.model)
+
+
+def measure(
+    network: Network, config: Config, seed: int, images: int = 1, *, ask_runtime: bool = False
+) -> Measured:
     """Compile and run `images` times the network's input. The chip is built if need be, outside of `wall`.
 
+    ask_runtime: compare every tensor with LiteRT's or ONNX Runtime's, too, outside of `wall`.
     Raises JobFailed if the simulation broke off, UserError if the chip does not build.
     """
     job.chip(NAME, config, MEMORY // config.n, "verilator")
     start = time.monotonic()
-    compiled = compile_network(network.model, config, images)
-    inputs: list[Mapping[str, NDArray[np.int8]]] = [{compiled.inputs[0]: network.input}] * images
-    result, memory = job.run(NAME, compiled, inputs, "verilator", seed, least_words=MEMORY // config.n)
+    judge = subject(network)
+    compiled = compile_network(judge.core, config, images)
+    started = isinstance(judge, OnnxSubject)  # ONNX Runtime quantises the input
+    if started:
+        judge.start()
+    given = [dict.fromkeys(judge.border.inputs, network.input)] * images
+    fed = judge.core_inputs(compiled, given)
+    result, memory = job.run(NAME, compiled, fed, "verilator", seed, least_words=MEMORY // config.n)
     wall = time.monotonic() - start
     # Now: the next run takes the place of this one's logs.
     report.print_first_mismatch(result, BUILD / NAME / network.name, f"make bench SEED={seed}")
-    return Measured(network, compiled, result, wall, memory["machine"])
+    verdict = None
+    if ask_runtime:
+        if not started:
+            judge.start()
+        verdict = judge.compare(compiled, given, memory["rtl"])
+    runtime = judge.runtime if ask_runtime else ""
+    return Measured(network, compiled, result, wall, memory["machine"], runtime, verdict)

@@ -68,11 +68,12 @@ def to_int8(value: Floats, scale: np.float32, zero_point: int) -> NDArray[np.int
 
 @dataclass(frozen=True)
 class Network:
-    """model: the .tflite file. input: a seeded int8 picture that is not the one of the calibration."""
+    """model: the .tflite or quantised .onnx file. input: a seeded picture that is not one of the calibration,
+    int8 [rows, columns, 3] or float32 [1, 3, rows, columns]."""
 
     name: str
     model: bytes
-    input: NDArray[np.int8]
+    input: NDArray
 
 
 def build(topology: Topology, seed: int) -> Network:

@@ -56,7 +56,7 @@ def side_by_side(network: Network, config: Config, seed: int) -> tuple[Speed, Me
     dram.tofile(IMAGE)
     first = raw.run(program, compiled, IMAGE, seed)
     print(f"  bare: {first.seconds:.1f} s", flush=True)
-    checked = measure.measure(network, config, seed)
+    checked = measure.measure(network, config, seed, ask_runtime=True)
     second = raw.run(program, compiled, IMAGE, seed)
     print(f"  bare: {second.seconds:.1f} s", flush=True)
     if not first.cycles == second.cycles == checked.result.cycles:

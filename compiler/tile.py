@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 
 from compiler.layer import ConvLayer, Geometry, Layer, Pair
-from compiler.window import Piece, cut_window, input_size
+from compiler.window import Piece, balanced, cut_window, input_size
 from models.isa import PARAM_WORDS, Config
 
 # Estimates in cycles. A short burst costs the memory's latency divided by the bursts in flight.
@@ -123,11 +124,12 @@ def _rate_conv(
             continue
         loaded = pieces if own_input else (whole,)
         sizes = [(input_size(geometry, rows, columns, piece), piece) for piece in loaded]
-        if any(height * width * piece.cb * share > config.act_words for (height, width), piece in sizes):
+        # The input of the only tile has nothing to overlap with: it may fill the buffer.
+        places = share if count > 1 or own_input else 1
+        if any(height * width * piece.cb * places > config.act_words for (height, width), piece in sizes):
             continue
         act = sum(input_cycles(geometry, size, piece) for size, piece in sizes)
-        banks = -(-pixels // config.acc_depth)
-        compute = times * count * groups * passes * banks * max(-(-pixels // banks), n)
+        compute = times * groups * passes * _pass_cycles(geometry, rows, columns, config)
         for chunk in parts(groups):
             if pixels * chunk * share > _out_words(layer, config):
                 continue
@@ -201,6 +203,21 @@ def store_cycles(geometry: Geometry, rows: int, columns: int, chunk: int) -> int
     if chunk == geometry.groups:
         return max(rows * columns * chunk, SHORTEST_BURST)
     return rows * columns * max(chunk, SHORTEST_BURST)
+
+
+def _pass_cycles(geometry: Geometry, rows: int, columns: int, config: Config) -> int:
+    """Cycles of one pass over all tiles of that size: a pixel a cycle, and at least n in each bank."""
+    cycles = 0
+    for height, width in product(_cut(geometry.out_h, rows), _cut(geometry.out_w, columns)):
+        bank = balanced(height * width, config.acc_depth)
+        whole, rest = divmod(height * width, bank)
+        cycles += whole * max(bank, config.n) + (max(rest, config.n) if rest else 0)
+    return cycles
+
+
+def _cut(total: int, size: int) -> list[int]:
+    """Sizes of the parts of `total`, the last of which may be smaller."""
+    return [min(size, total - first) for first in range(0, total, size)]
 
 
 def _count(geometry: Geometry, rows: int, columns: int) -> int:

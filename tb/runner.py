@@ -12,9 +12,11 @@ import importlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -26,6 +28,9 @@ from tb import verdict
 from tb.bench import Bench
 from tb.build import Build
 from tb.verdict import Verdict
+
+# Idle threads of numpy's linear algebra would take the other simulations' time.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def bench_of(block: str) -> tuple[str, Bench]:
@@ -64,6 +69,13 @@ def simulate(
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
         own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
+    own_env = {
+        "ASSAY_PARAMS": json.dumps(dict(build.params)),
+        "ASSAY_SIM": build.sim,
+        # Compiled modules are kept, but never among the sources.
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     # A simulation that hangs has failed: it must not hold up the others.
     os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
     start, failure, timed_out = time.monotonic(), None, False
@@ -79,7 +91,7 @@ def simulate(
             test_filter=test,
             waves=build.waves,
             results_xml=str(results),
-            extra_env={"ASSAY_PARAMS": json.dumps(dict(build.params)), "ASSAY_SIM": build.sim, **(env or {})},
+            extra_env={**own_env, **(env or {})},
             log_file=None if verbose else log,
         )
     except (RuntimeError, SystemExit) as error:
@@ -105,26 +117,36 @@ def run_block(
     verbose: bool = False,
     jobs: int = 2,
 ) -> bool:
-    """Build and run a block's tests with each of its parameter sets, and report. True if all passed."""
+    """Build and run a block's tests with each of its parameter sets, and report. True if all passed.
+
+    jobs: simulations at a time, and compilers of the one build that is made meanwhile.
+    """
     module, bench = bench_of(block)
     if sim not in bench.simulators:
         raise UserError(f"BLOCK={block} runs on {' and '.join(bench.simulators)} only")
     print(repeat(block, sim, seed), flush=True)
-    runs = []
-    for params in bench.params:
-        build = Build(block, bench, params, sim, waves)
-        junit = BUILD / "test" / f"{block}.{sim}.{build.label}.xml"
-        start = time.monotonic()
+    builds = [Build(block, bench, params, sim, waves) for params in bench.params]
+    building = threading.Lock()
+
+    def run(build: Build) -> tuple[Verdict, str]:
+        note = ""
         with hdl.alone(build):
             try:
-                if hdl.make(build, jobs, verbose):
-                    print(f"{build.title}: built in {time.monotonic() - start:.1f} s", flush=True)
-                outcome = simulate(build, module, seed, test=test, verbose=verbose)
+                with building:
+                    start = time.monotonic()
+                    if hdl.make(build, jobs, verbose):
+                        note = f"{build.title}: built in {time.monotonic() - start:.1f} s\n"
+                outcome = simulate(build, module, seed, env=ONE_THREAD, test=test, verbose=verbose)
             except UserError as error:
                 outcome = Verdict([], str(error))
-            report(build, outcome)
-            keep_junit(build, outcome, junit)
-        runs.append({"params": dict(params), "passed": outcome.passed, **asdict(outcome)})
+            keep_junit(build, outcome, BUILD / "test" / f"{block}.{sim}.{build.label}.xml")
+            return outcome, note + report(build, outcome)
+
+    runs = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for build, (outcome, text) in zip(builds, pool.map(run, builds), strict=True):
+            print(text, flush=True)
+            runs.append({"params": dict(build.params), "passed": outcome.passed, **asdict(outcome)})
     passed = all(run["passed"] for run in runs)
     summary = {"block": block, "simulator": sim, "seed": seed, "passed": passed, "runs": runs}
     folder = BUILD / "sim" / block
@@ -134,24 +156,27 @@ def run_block(
     return passed
 
 
-def report(build: Build, outcome: Verdict) -> None:
+def report(build: Build, outcome: Verdict) -> str:
     """A line a test; for a failed run also its messages and the end of its log."""
+    lines = []
     for test in outcome.tests:
-        print(f"  {test.status if test.status != 'fail' else 'FAIL'}  {test.name}  {test.seconds:.2f} s")
+        status = test.status if test.status != "fail" else "FAIL"
+        lines.append(f"  {status}  {test.name}  {test.seconds:.2f} s")
         if test.status == "fail":
-            print("        " + test.message.replace("\n", "\n        "))
+            lines.append("        " + test.message.replace("\n", "\n        "))
     log = build.folder / "run" / "run.log"
     if not outcome.passed and log.exists():
-        print(f"--- the end of {log.relative_to(ROOT)}")
-        print("\n".join(log.read_text(errors="replace").splitlines()[-40:]))
-        print("---")
+        lines.append(f"--- the end of {log.relative_to(ROOT)}")
+        lines += log.read_text(errors="replace").splitlines()[-40:]
+        lines.append("---")
     if outcome.problem:
-        print(f"{build.title}: {outcome.problem}")
+        lines.append(f"{build.title}: {outcome.problem}")
     if build.waves and (file := waveform(build)):
-        print(f"waveform: {file.relative_to(ROOT)}")
+        lines.append(f"waveform: {file.relative_to(ROOT)}")
     count = Counter(test.status for test in outcome.tests)
     skipped = f", {count['skip']} skipped" if count["skip"] else ""
-    print(f"{build.title}: {count['pass']} passed, {count['fail']} failed{skipped}", flush=True)
+    lines.append(f"{build.title}: {count['pass']} passed, {count['fail']} failed{skipped}")
+    return "\n".join(lines)
 
 
 def keep_junit(build: Build, outcome: Verdict, path: Path) -> None:
@@ -168,7 +193,7 @@ def main() -> int:
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--test")
-    parser.add_argument("--jobs", type=int, default=2, help="parallel compilers")
+    parser.add_argument("--jobs", type=int, default=2, help="simulations, and compilers, at a time")
     parser.add_argument("--waves", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as program
-from bench import measure, networks, speed, topology
+from bench import goals, measure, networks, roofline, speed, topology
 from bench.blocks import BlockTime
 from bench.measure import Measured
 from bench.networks import Network
@@ -27,6 +27,9 @@ KEYS = {
     "checked_hz",
     "peer_hz",
     "scaling",
+    "resnet50_fp32",
+    "largest_prediction_error",
+    "goals",
     "block_cold_s",
     "block_warm_s",
 }
@@ -40,14 +43,15 @@ def account(cycles: int) -> dict[str, int]:
 
 
 def measured(network: Network, config: Config, mismatches: int = 0) -> Measured:
-    """A run in which each layer took the compiler's estimate, ten times as long to simulate as to check."""
+    """A run in which each layer took what the roofline says, ten times as long to simulate as to check."""
     compiled = compile_network(network.model, config)
     dram = compiled.dram.copy()
     compiled.write_input(dram, 0, network.input)
     Machine(config, check_races=False).run(dram, *compiled.programs[0])
-    layers = [LayerResult(layer.name, layer.op, layer.macs) for layer in compiled.layers]
-    for layer, info in zip(layers, compiled.layers, strict=True):
-        layer.cycles, layer.account = info.tiling.cycles, account(info.tiling.cycles)
+    layers = [
+        LayerResult(layer.name, layer.op, layer.macs, cycles, account=account(cycles))
+        for layer, cycles in zip(compiled.layers, roofline.predict(compiled), strict=True)
+    ]
     seconds = {"simulation": 10.0, "load": 5.0, "log": 0.25, "machine": 0.25, "score": 0.5}
     cycles = sum(layer.cycles for layer in layers)
     first = "a mismatch" if mismatches else ""
@@ -57,14 +61,18 @@ def measured(network: Network, config: Config, mismatches: int = 0) -> Measured:
 
 @pytest.fixture
 def summary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where the summary goes. All networks are the small one."""
+    """Where the summary goes. All networks are the small one, which no array of this size is busy with."""
     network = networks.build(SMALL, 1)
     one = measured(network, Config())
     fast = Speed(1e6, 0.95e6, 0.9e6, 1e5, 0.3)
     monkeypatch.setattr(program, "SUMMARY", tmp_path / "bench" / "summary.json")
     monkeypatch.setattr(program.networks, "build", lambda *_: network)
+    monkeypatch.setattr(program.quantised, "resnet50", lambda *_: network)
+    monkeypatch.setattr(goals, "UTILISATION", {16: 0, 32: 0})
+    monkeypatch.setattr(goals, "STEM", 0)
+    monkeypatch.setattr(goals, "WINDOWED", 0)
     monkeypatch.setattr(program, "side_by_side", lambda *_: (fast, one))
-    monkeypatch.setattr(measure, "measure", lambda net, config, seed, images=1: measured(net, config))
+    monkeypatch.setattr(measure, "measure", lambda net, config, *_, **__: measured(net, config))
     monkeypatch.setattr(speed, "SIZES", ((32, (1, 0, 0, 0)),))
     monkeypatch.setattr(program.blocks, "measure", lambda block, seed: BlockTime(block, 9.0, 2.0))
     return tmp_path / "bench" / "summary.json"
@@ -94,3 +102,13 @@ def test_a_mismatch_anywhere_fails(summary: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(measure, "measure", lambda *_, **__: replace(bad))
     assert not program.bench(3)
     assert json.loads(summary.read_text())["mismatches"] >= 2
+
+
+def test_a_goal_that_is_missed_fails_and_is_named(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(goals, "SPEED_RATIO", 0.91)
+    assert not program.bench(3)
+    assert "FAILED  speed_ratio  seed=3" in capsys.readouterr().out
+    missed = [goal["name"] for goal in json.loads(summary.read_text())["goals"] if not goal["met"]]
+    assert missed == ["speed_ratio"]

@@ -14,6 +14,7 @@ from pyuvm import uvm_agent, uvm_component, uvm_monitor
 from tb.agents import transactions
 from tb.agents.axi_checks import Axi4Rules, Report, Sample, fail
 from tb.agents.burst import DECERR, OKAY, Burst
+from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int
 from tb.agents.stream import StreamPins
 
@@ -89,12 +90,13 @@ class Axi4Monitor(uvm_monitor):
 
     async def run_phase(self) -> None:
         """Sample every rising edge."""
-        while True:
-            await self.pins.edge
-            samples = sample_channels(self.pins.channels)
-            for burst in self.rules.edge(to_int(self.pins.rst_n) != 1, samples):
-                self.bursts.append(burst)
-                self.port.write(burst)
+        await at_every(self.pins.edge, self._sample)
+
+    def _sample(self) -> None:
+        samples = sample_channels(self.pins.channels)
+        for burst in self.rules.edge(to_int(self.pins.rst_n) != 1, samples):
+            self.bursts.append(burst)
+            self.port.write(burst)
 
     def check_phase(self) -> None:
         """Nothing under way at the end."""

@@ -7,9 +7,12 @@ from typing import Any
 
 
 def to_int(handle: Any) -> int | None:
-    """Unsigned value of a pin; None if any bit is X or Z."""
+    """Unsigned value of a pin; None if any bit is X or Z.
+
+    Benches read pins more than they do anything else; `handle.value` would make a LogicArray each time.
+    """
     try:
-        return int(handle.value)
+        return int(handle._handle.get_signal_val_binstr(), 2)
     except ValueError:
         return None
 

@@ -27,6 +27,7 @@ from pyuvm import (
 
 from tb.agents import transactions
 from tb.agents.axi_checks import ChannelRules, Report, fail
+from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int
 
 
@@ -154,18 +155,18 @@ class StreamSink(uvm_component):
         super().__init__(name, parent)
         self.pins = pins
         self.stalls = stalls
+        self._previous: bool | None = None
 
     async def run_phase(self) -> None:
         """A new ready after every edge, whatever valid does."""
-        ready = self.pins.ready
-        if ready is None:
-            return
-        previous = None
-        while True:
-            value = not self.stalls()
-            if value != previous:
-                ready.value = previous = value
-            await self.pins.edge
+        if self.pins.ready is not None:
+            self._step()
+            await at_every(self.pins.edge, self._step)
+
+    def _step(self) -> None:
+        value = not self.stalls()
+        if value != self._previous:
+            self.pins.ready.value = self._previous = value  # type: ignore[union-attr]
 
 
 class StreamMonitor(uvm_monitor):
@@ -180,13 +181,14 @@ class StreamMonitor(uvm_monitor):
 
     async def run_phase(self) -> None:
         """Sample every rising edge."""
+        await at_every(self.pins.edge, self._sample)
+
+    def _sample(self) -> None:
         pins = self.pins
-        while True:
-            await pins.edge
-            valid, ready, values = pins.sample()
-            if self.rules.sample(to_int(pins.rst_n) != 1, valid, ready, values):
-                self.count += 1
-                self.port.write(pins.item(values))  # type: ignore[arg-type]
+        valid, ready, values = pins.sample()
+        if self.rules.sample(to_int(pins.rst_n) != 1, valid, ready, values):
+            self.count += 1
+            self.port.write(pins.item(values))  # type: ignore[arg-type]
 
 
 class StreamAgent(uvm_agent):

@@ -17,6 +17,7 @@ from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import conv_sums, conv_tiles, weight_reads
 from models.isa import Config, Conv, parse
+from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard
@@ -187,22 +188,23 @@ class ConvWatch(uvm_component):
 
     async def run_phase(self) -> None:
         """One turn a cycle."""
-        dut, edge = self.dut, self.edge
-        while True:
-            await edge
-            self.cycle += 1
-            if peek(dut.rst_n) != 1:
-                if self.reset_edges:
-                    quiet = [peek(pin) for pin in (dut.act_en, dut.wgt_en, dut.bank_full)]
-                    self.check(quiet == [0, 0, 0] and peek(dut.idle) == 1, f"not quiet in reset: {quiet}")
-                self.reset_edges += 1
-                continue
-            self.reset_edges = 0
-            self._activation()
-            self._weights()
-            self._banks()
-            if peek(dut.cmd_valid) and peek(dut.cmd_ready):
-                self.accepted(parse(peek(dut.cmd_data).to_bytes(64, "little")))
+        await at_every(self.edge, self._turn)
+
+    def _turn(self) -> None:
+        dut = self.dut
+        self.cycle += 1
+        if peek(dut.rst_n) != 1:
+            if self.reset_edges:
+                quiet = [peek(pin) for pin in (dut.act_en, dut.wgt_en, dut.bank_full)]
+                self.check(quiet == [0, 0, 0] and peek(dut.idle) == 1, f"not quiet in reset: {quiet}")
+            self.reset_edges += 1
+            return
+        self.reset_edges = 0
+        self._activation()
+        self._weights()
+        self._banks()
+        if peek(dut.cmd_valid) and peek(dut.cmd_ready):
+            self.accepted(parse(peek(dut.cmd_data).to_bytes(64, "little")))
 
     def _activation(self) -> None:
         dut = self.dut

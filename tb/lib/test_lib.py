@@ -13,6 +13,7 @@ from models.blocks import window_bursts
 from models.isa import TOKEN_MAX, Load
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
 from tb.agents.burst import Burst
+from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import AnalysisSink, Mismatch, Missing, Scoreboard
@@ -54,13 +55,13 @@ class Watch(uvm_component):
         self.waiting = False
 
     async def run_phase(self) -> None:
-        edge = RisingEdge(self.dut.clk)
-        while True:
-            await edge
-            if to_int(self.dut.rst_n) == 1:
-                for name in self.limit:
-                    self.queue(name)
-                self.mux()
+        await at_every(RisingEdge(self.dut.clk), self.turn)
+
+    def turn(self) -> None:
+        if to_int(self.dut.rst_n) == 1:
+            for name in self.limit:
+                self.queue(name)
+            self.mux()
 
     def rule(self, name: str, found: int, expected: int) -> None:
         """Raise EngineError unless they agree."""

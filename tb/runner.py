@@ -101,15 +101,19 @@ def run_block(
     waves: bool = False,
     verbose: bool = False,
     jobs: int = 2,
+    coverage: bool = False,
 ) -> bool:
-    """Build and run a block's tests with each of its parameter sets, and report. True if all passed."""
+    """Build and run a block's tests with each of its parameter sets, and report. True if all passed.
+
+    coverage: with builds that count code coverage into run/coverage.dat.
+    """
     module, bench = bench_of(block)
     if sim not in bench.simulators:
         raise UserError(f"BLOCK={block} runs on {' and '.join(bench.simulators)} only")
     print(repeat(block, sim, seed), flush=True)
     runs = []
     for params in bench.params:
-        build = Build(block, bench, params, sim, waves)
+        build = Build(block, bench, params, sim, waves, coverage)
         junit = BUILD / "test" / f"{block}.{sim}.{build.label}.xml"
         start = time.monotonic()
         with hdl.alone(build):
@@ -167,6 +171,7 @@ def main() -> int:
     parser.add_argument("--test")
     parser.add_argument("--jobs", type=int, default=2, help="parallel compilers")
     parser.add_argument("--waves", action="store_true")
+    parser.add_argument("--coverage", action="store_true", help="count code coverage (verilator)")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     return 0 if run_block(**vars(options)) else 1

@@ -36,7 +36,7 @@ FAST_RUN = ["-O3", "-CFLAGS", "-O3 -march=native"]
 # The wheel's makefile was configured for a compiler without precompiled headers, but asks for them when a
 # design is split over several files: this is the flag it then lacks.
 PRECOMPILED = "-- CFG_CXXFLAGS_PCH_I=-include"
-# Verilator leaves out signals wider than its limit: none here is as wide as this one. No FSMs: docs/coverage.md.
+# Verilator leaves out signals wider than its limit: none here is this wide. No FSMs: coverage/fsm.py.
 COVERAGE = "--coverage-line --coverage-toggle --coverage-expr --coverage-max-width 65536".split()
 ICARUS = ["-g2005", "-Wall", "-Wno-timescale"]
 

@@ -112,7 +112,6 @@ class PostWatch(uvm_component):
     def __init__(self, name: str, parent: uvm_component, dut: Any, n: int, cover: Hits) -> None:
         super().__init__(name, parent)
         self.cover = cover
-        self.state = "empty"
         self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.n = n
@@ -146,7 +145,8 @@ class PostWatch(uvm_component):
                     active = [peek(pin) for pin in pins]
                     self.check(active == [0] * 5 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
                 elif self.cycle > 1:
-                    self.cover.sample(reset=self.state)
+                    # The register still holds what reset finds.
+                    self.cover.sample(reset=self._state())
                 self.in_reset = True
                 continue
             self.in_reset = False
@@ -184,14 +184,17 @@ class PostWatch(uvm_component):
         if peek(dut.pool_valid) and peek(dut.pool_ready):
             self.inputs.write(Event("pool"))
 
+    def _state(self) -> str:
+        return "empty" if peek(self.dut.idle) else STATE_NAMES[peek(self.dut.state)]
+
     def _stalled(self) -> None:
         dut, cover = self.dut, self.cover
-        self.state = "empty" if peek(dut.idle) else STATE_NAMES[peek(dut.state)]
-        if self.state == "empty":
+        state = self._state()
+        if state == "empty":
             cover.sample(stall="no_descriptor")
-        elif self.state == "drain" and peek(dut.pool_ready):
+        elif state == "drain" and peek(dut.pool_ready):
             cover.sample(1 - peek(dut.pool_valid), stall="no_pool_word")
-        elif self.state == "drain":
+        elif state == "drain":
             cover.sample(1 - peek(dut.drain_en), stall="bank_not_full")
         elif peek(dut.stat_wait):
             cover.sample(stall="no_store_token")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from coverage.metrics import Ratio
-from scripts.testplan import Testplan
+from scripts.testplan import Plan
 from scripts.tools import UserError
 from tb.common.cover import Bins, Coverage, add
 from tb.verdict import Test
@@ -46,7 +46,7 @@ def holes(block: str, bins: Bins) -> list[str]:
     ]
 
 
-def testplan_holes(plan: Testplan, results: Sequence[Test], bins: Bins | None) -> list[str]:
+def testplan_holes(plan: Plan, results: Sequence[Test], bins: Bins | None) -> list[str]:
     """Why features are not shown: a test that did not pass or run, a coverpoint with a hole; one line each.
 
     results: of all runs of the block; a parametrized test counts with each of its cases.

@@ -40,7 +40,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Testplan:
+class Plan:
     """All features of a block."""
 
     block: str
@@ -51,12 +51,12 @@ def plan_file(block: str, root: Path = ROOT) -> Path:
     return root / "docs" / "testplan" / f"{block}.hjson"
 
 
-def load(path: Path) -> Testplan:
+def load(path: Path) -> Plan:
     """A testplan. Raises UserError if it is not complete."""
     try:
         plan = hjson.loads(path.read_text())
         rows: list[dict[str, Any]] = plan["testpoints"]
-        return Testplan(plan["name"], tuple(_feature(path, row) for row in rows))
+        return Plan(plan["name"], tuple(_feature(path, row) for row in rows))
     except (hjson.HjsonDecodeError, KeyError) as error:
         raise UserError(f"{path}: expected hjson with `name` and a list `testpoints`: {error}") from None
 
@@ -100,7 +100,7 @@ def coverage_of(block: str, root: Path = ROOT) -> Coverage | None:
     return model
 
 
-def problems_of(plan: Testplan, tests: Sequence[str], coverpoints: Sequence[str]) -> list[str]:
+def problems_of(plan: Plan, tests: Sequence[str], coverpoints: Sequence[str]) -> list[str]:
     """What is wrong with a testplan. tests, coverpoints: those that the block has."""
     found = []
     names = [feature.name for feature in plan.features]

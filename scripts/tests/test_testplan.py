@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from scripts import testplan
-from scripts.testplan import Feature, Testplan, problems_of
+from scripts.testplan import Feature, Plan, problems_of
 from scripts.tools import UserError
 
 
-def plan(tests: tuple[str, ...] = ("counts",), points: tuple[str, ...] = ("level",)) -> Testplan:
-    return Testplan("toy", (Feature("count", "It counts.", "V1", tests, points),))
+def plan(tests: tuple[str, ...] = ("counts",), points: tuple[str, ...] = ("level",)) -> Plan:
+    return Plan("toy", (Feature("count", "It counts.", "V1", tests, points),))
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ def plan(tests: tuple[str, ...] = ("counts",), points: tuple[str, ...] = ("level
         (plan(), ["counts"], ["level", "depth"], "no feature names coverpoint depth"),
     ],
 )
-def test_each_fault_is_named(wrong: Testplan, tests: list[str], points: list[str], words: str) -> None:
+def test_each_fault_is_named(wrong: Plan, tests: list[str], points: list[str], words: str) -> None:
     found = problems_of(wrong, tests, points)
     assert len(found) == 1 and words in found[0]
     assert not problems_of(plan(), ["counts"], ["level"])
 
 
 def test_two_features_of_one_name_are_found() -> None:
-    twice = Testplan("toy", plan().features * 2)
+    twice = Plan("toy", plan().features * 2)
     assert problems_of(twice, ["counts"], ["level"]) == ["toy: two features are called count"]
 
 

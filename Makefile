@@ -12,7 +12,8 @@ format:   ## Let the formatters write what check would ask for
 clean:    ## Remove build/ (.venv stays)
 net:      ## Run a network of your own (.tflite, .onnx) on the RTL, judged by its runtime [MODEL INPUT SIM SEED CONTRACT FC WAVES VERBOSE]
 bench:    ## Measure cycles and simulation speed: ResNet-50 and other networks, block builds [SEED]
-regress:  ## Not there yet: many seeds on many machines
+registers: ## From rtl/csr/npu.rdl: docs/registers.md, and an HTML page, a C header, a pyuvm model
+regress:  ## Every block and the chip, many seeds, both simulators; a failure runs again with waves [SEEDS SEED BLOCK SIM JOBS]
 coverage: ## Not there yet: functional and code coverage
 formal:   ## Not there yet: proofs
 mutate:   ## Not there yet: break the RTL on purpose, count what the tests catch

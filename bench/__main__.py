@@ -76,6 +76,7 @@ def print_layers(measured: Measured) -> None:
     total = {**entry, "name": "whole network", "op": "", "macs": measured.macs}
     for key in ("bytes_read", "bytes_written"):
         total[key] = sum(layer[key] for layer in entry["layers"])
+    columns = report.account_columns(entry["account"])
     rows = [
         [
             row["name"],
@@ -85,13 +86,15 @@ def print_layers(measured: Measured) -> None:
             f"{row['cycles']:,.0f}",
             f"{row['cycles'] / row['predicted_cycles'] - 1:+.1%}",
             f"{row['utilisation']:.1%}",
+            *report.account_cells(row["account"], columns),
             f"{row['bytes_read']:,}",
             f"{row['bytes_written']:,}",
             str(row["mismatches"]),
         ]
         for row in (*entry["layers"], total)
     ]
-    numbers = ("MMAC", "predicted", "cycles", "off by", "utilisation", "read", "written", "mismatches")
+    numbers = ["MMAC", "predicted", "cycles", "off by", "utilisation", *columns]
+    numbers += ["read", "written", "mismatches"]
     report.print_table(measured.network.name, ("layer", "operator"), numbers, rows[:-1], rows[-1])
     for name in ("saturated", "zeros"):
         low, high = entry[name]

@@ -16,6 +16,7 @@ from bench.networks import Network
 from compiler.network import Compiled, LayerInfo, compile_network
 from models.isa import Config
 from tb.chip import job, report
+from tb.chip.host import ACCOUNT
 from tb.chip.job import Result
 
 # One build of the chip serves all networks: its memory holds the largest.
@@ -73,6 +74,7 @@ class Measured:
             "gmac": self.macs / 1e9,
             "n": n,
             "seconds": self.result.seconds,
+            "account": {name: self.result.counters[name] for name in ACCOUNT},
             "counters": self.result.counters,
             "layers": self.layers(),
             **self.spread(),

@@ -79,9 +79,9 @@ async def peer_runs(dut: Any) -> None:
     await ClockCycles(dut.clk, CYCLES)
     seconds = time.monotonic() - start
     counts = {}
-    for name in ("array_busy", "read_bytes", "write_bytes"):
+    for name in ("busy", "read_bytes", "write_bytes"):
         counts[name] = await registers.read_dword(host.COUNTERS + 4 * host.COUNTER_NAMES.index(name))
     status = await registers.read_dword(host.STATUS)
-    assert counts["array_busy"] > CYCLES // 2 and status == 1, f"{counts}, STATUS is {status}"
+    assert counts["busy"] > CYCLES // 2 and status == 1, f"{counts}, STATUS is {status}"
     beats = (counts["read_bytes"] + counts["write_bytes"]) / (len(dut.m_axi_wstrb) * CYCLES)
     Path("peer.json").write_text(json.dumps({"hz": CYCLES / seconds, "beats": beats}))

@@ -2,7 +2,7 @@
 
 Verilator 5.048 has --coverage-fsm, but it finds no machine whose states are localparams, and together with
 --coverage-line it ends with an internal error. So they are read from the source, in the one form that the
-project writes: `case (state)`, an arm `S_X:` per state, assignments `state <= S_Y;` alone. Nothing is
+project writes: `case (state)`, an arm `S_X:` per state, assignments of `S_Y` or `c ? S_Y : S_Z`. Nothing is
 measured twice: an arm is a line point of Verilator's and runs once a cycle in its state; the block in which
 the assignment stands is a branch point and runs once a transition. From which state a reset came is not in
 these points: that is functional coverage (`reset` in the blocks' models).
@@ -18,6 +18,7 @@ from coverage.dat import Counts, Point
 from scripts.tools import UserError
 
 _ARM = re.compile(r"^\s*(S_\w+|default)\s*:")
+_TARGETS = re.compile(r"(?:[^?:]*\?\s*(S_\w+)\s*:\s*)?(S_\w+)")
 _FROM_RESET = "reset"
 
 
@@ -29,17 +30,18 @@ class Step(NamedTuple):
     hits: int
 
 
-def _assignments(register: str, text: str, first: int) -> Iterator[tuple[int, int, str]]:
-    """Line, column (from 1) and target of every assignment to the state register in lines of source."""
+def _assignments(register: str, text: str, first: int) -> Iterator[tuple[int, int, int, list[str]]]:
+    """Line, first and last column (from 1) and the one or two targets of every assignment to the register."""
     for number, line in enumerate(text.splitlines(), start=first):
         code = line.partition("//")[0]
         for found in re.finditer(rf"\b{register}\s*<=\s*([^;]*);", code):
-            if not re.fullmatch(r"S_\w+", found[1].strip()):
+            targets = _TARGETS.fullmatch(found[1].strip())
+            if not targets:
                 raise UserError(
-                    f"line {number}: `{found[0]}`: a state register is given one S_* at a time, "
+                    f"line {number}: `{found[0]}`: a state register is given S_X or c ? S_X : S_Y, "
                     "or its transitions cannot be counted"
                 )
-            yield number, found.start() + 1, found[1].strip()
+            yield number, found.start() + 1, found.end(), [name for name in targets.groups() if name]
 
 
 def _point_at(points: list[Point], line: int, column: int) -> Point | None:
@@ -98,6 +100,11 @@ def _machine(lines: list[str], start: int, register: str, rest: str | None, coun
 def _transitions(
     register: str, text: str, first: int, state: str, blocks: list[Point], counts: Counts
 ) -> Iterator[Step]:
-    for line, column, target in _assignments(register, text, first):
-        point = _point_at(blocks, line, column)
-        yield Step(line, f"{state} -> {target}", counts[point] if point else 0)
+    for line, start, end, targets in _assignments(register, text, first):
+        if len(targets) == 1:
+            points = [_point_at(blocks, line, start)]
+        else:
+            sides = [p for p in blocks if p.line == line and start <= p.column <= end]
+            points = [next((p for p in sides if p.text == side), None) for side in ("cond_then", "cond_else")]
+        for target, point in zip(targets, points, strict=True):
+            yield Step(line, f"{state} -> {target}", counts[point] if point else 0)

@@ -85,14 +85,12 @@ class Trace:
             yield from command
 
     def counters(self) -> dict[str, int]:
-        """CSR counters that do not depend on timing: array_busy, pool_busy, {read,write}_{bytes,bursts}."""
+        """CSR counters that do not depend on timing: busy, pool, {read,write}_{bytes,bursts}."""
         reads = self.fetch + self.load
         executed = [self.commands[number] for number in self.executed]
         return {
-            "array_busy": sum(
-                c.groups * c.pixels * c.kh * c.kw * c.cb for c in executed if isinstance(c, Conv)
-            ),
-            "pool_busy": sum(c.pixels * c.kh * c.kw * c.cb for c in executed if isinstance(c, Pool)),
+            "busy": sum(c.groups * c.pixels * c.kh * c.kw * c.cb for c in executed if isinstance(c, Conv)),
+            "pool": sum(c.pixels * c.kh * c.kw * c.cb for c in executed if isinstance(c, Pool)),
             "read_bytes": sum(c.data.size for c in reads),
             "write_bytes": sum(c.data.size for c in self.store),
             "read_bursts": sum(len(c.beats) for c in reads),

@@ -5,6 +5,7 @@ rtl/lib/npu_tokens.v
 rtl/lib/npu_burst_walk.v
 rtl/buffer/npu_buffer.v
 rtl/csr/npu_csr.v
+rtl/csr/npu_account.v
 rtl/csr/npu_counters.v
 rtl/csr/npu_control.v
 rtl/fetch/npu_command_check.v

@@ -18,7 +18,7 @@ module npu #(
 ) (
     input  wire              clk,
     input  wire              rst_n,
-    input  wire [      11:0] s_axi_awaddr,
+    input  wire [      13:0] s_axi_awaddr,
     input  wire              s_axi_awvalid,
     output wire              s_axi_awready,
     input  wire [      31:0] s_axi_wdata,
@@ -28,7 +28,7 @@ module npu #(
     output wire [       1:0] s_axi_bresp,
     output wire              s_axi_bvalid,
     input  wire              s_axi_bready,
-    input  wire [      11:0] s_axi_araddr,
+    input  wire [      13:0] s_axi_araddr,
     input  wire              s_axi_arvalid,
     output wire              s_axi_arready,
     output wire [      31:0] s_axi_rdata,
@@ -122,7 +122,8 @@ module npu #(
   wire [15:0] err_cmd;
   wire count_rd_en;
   wire count_rd_stamp;
-  wire [7:0] count_rd_index;
+  wire count_rd_account;
+  wire [10:0] count_rd_index;
   wire [31:0] count_rd_data;
 
   npu_csr #(
@@ -169,6 +170,7 @@ module npu #(
       .err_cmd(err_cmd),
       .count_rd_en(count_rd_en),
       .count_rd_stamp(count_rd_stamp),
+      .count_rd_account(count_rd_account),
       .count_rd_index(count_rd_index),
       .count_rd_data(count_rd_data)
   );
@@ -369,6 +371,7 @@ module npu #(
   wire [15:0] l_wr_addr;
   wire [8*N-1:0] l_wr_data;
   wire l_stamp_valid;
+  wire l_stamp_ready;
   wire [7:0] l_stamp_layer;
   wire l_err_valid;
   wire l_err_decerr;
@@ -397,6 +400,7 @@ module npu #(
       .sig_compute_valid(lc_in_valid),
       .sig_compute_ready(lc_in_ready),
       .stamp_valid(l_stamp_valid),
+      .stamp_ready(l_stamp_ready),
       .stamp_layer(l_stamp_layer),
       .ar_valid(l_ar_valid),
       .ar_ready(l_ar_ready),
@@ -454,18 +458,21 @@ module npu #(
   // ---------------------------------------------------------------- compute
 
   wire p_stamp_valid;
+  wire p_stamp_ready;
   wire [7:0] p_stamp_layer;
   wire out_rd_en;
   wire [15:0] out_rd_addr;
   wire [8*N-1:0] out_rd_data;
   wire d_idle;
   wire d_moves;
-  wire stat_conv;
-  wire stat_pool;
-  wire stat_load;
-  wire stat_weights;
-  wire stat_acc;
-  wire stat_store;
+  wire conv_reads;
+  wire pool_reads;
+  wire load_missing;
+  wire units_idle;
+  wire weights_missing;
+  wire room_missing;
+  wire token_full;
+  wire d_drains;
 
   npu_datapath #(
       .N(N),
@@ -497,15 +504,18 @@ module npu #(
       .out_rd_addr(out_rd_addr),
       .out_rd_data(out_rd_data),
       .stamp_valid(p_stamp_valid),
+      .stamp_ready(p_stamp_ready),
       .stamp_layer(p_stamp_layer),
       .idle(d_idle),
       .moves(d_moves),
-      .stat_conv(stat_conv),
-      .stat_pool(stat_pool),
-      .stat_load(stat_load),
-      .stat_weights(stat_weights),
-      .stat_acc(stat_acc),
-      .stat_store(stat_store)
+      .conv_reads(conv_reads),
+      .pool_reads(pool_reads),
+      .load_missing(load_missing),
+      .units_idle(units_idle),
+      .weights_missing(weights_missing),
+      .room_missing(room_missing),
+      .token_full(token_full),
+      .drains(d_drains)
   );
 
   // ---------------------------------------------------------------- store
@@ -620,28 +630,32 @@ module npu #(
       .rst_n(rst_n),
       .clear(go),
       .busy(busy),
-      .events({
-        s_stat_wait,
-        l_stat_wait,
-        stat_store,
-        stat_acc,
-        stat_weights,
-        stat_load,
-        stat_pool,
-        stat_conv
-      }),
+      .conv_reads(conv_reads),
+      .pool_reads(pool_reads),
+      .load_missing(load_missing),
+      .units_idle(units_idle),
+      .load_held(l_idle && l_stat_wait),
+      .weights_missing(weights_missing),
+      .room_missing(room_missing),
+      .token_full(token_full),
+      .drains(d_drains || !s_idle),
+      .load_wait(l_stat_wait),
+      .store_wait(s_stat_wait),
       .read_beat(read_beat),
       .write_beat(write_beat),
       .read_burst(read_burst),
       .write_burst(write_burst),
       .load_stamp_valid(l_stamp_valid),
+      .load_stamp_ready(l_stamp_ready),
       .load_stamp_layer(l_stamp_layer),
       .post_stamp_valid(p_stamp_valid),
+      .post_stamp_ready(p_stamp_ready),
       .post_stamp_layer(p_stamp_layer),
       .store_stamp_valid(s_stamp_valid),
       .store_stamp_layer(s_stamp_layer),
       .rd_en(count_rd_en),
       .rd_stamp(count_rd_stamp),
+      .rd_account(count_rd_account),
       .rd_index(count_rd_index),
       .rd_data(count_rd_data)
   );

@@ -57,6 +57,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "BLOCK": ("run this block's tests only; `make blocks` lists them", one_of(blocks, "block")),
     "SIM": ("simulator: verilator or icarus (verilator)", one_of(lambda: list(SIMULATORS), "simulator")),
     "SEED": ("seed of everything random (fresh at each run)", whole(1, LARGEST_SEED)),
+    "SEEDS": ("how many seeds the regression takes; SEED is the first of them (4)", whole(1, 100_000)),
+    "JOBS": ("jobs that run at the same time (one a core)", whole(1, 1024)),
     "IMAGES": ("test images of the main job", whole(1, 10000)),
     "TEST": ("only this block's tests whose name matches this regular expression", pattern),
     "MODEL": ("the network: a quantised .tflite file, or an .onnx file", some_path),
@@ -113,6 +115,11 @@ def show_help() -> None:
     print("\nASSAY_APT=0 in the environment forbids installing missing system packages with apt-get.")
 
 
+def options(values: dict[str, str], *names: str) -> list[str]:
+    """The arguments for those of these variables that were given."""
+    return [part for name in names if name in values for part in (f"--{name.lower()}", values[name])]
+
+
 def work(target: str, values: dict[str, str]) -> int:
     """Run one of the targets that need .venv. Returns the exit code."""
     seed = values.get("SEED") or str(secrets.randbelow(LARGEST_SEED) + 1)
@@ -130,15 +137,14 @@ def work(target: str, values: dict[str, str]) -> int:
             images = ["--images", values["IMAGES"]] if "IMAGES" in values else []
             arguments = ["tb.chip.digits", *images, *arguments]
     elif target == "net":
-        chosen = [
-            part
-            for name in ("MODEL", "INPUT", "CONTRACT", "FC")
-            if name in values
-            for part in (f"--{name.lower()}", values[name])
-        ]
+        chosen = options(values, "MODEL", "INPUT", "CONTRACT", "FC")
         arguments = ["tb.chip.net", *chosen, "--sim", sim, "--seed", seed, *switches]
     elif target == "bench":
         arguments = ["bench", "--seed", seed]
+    elif target == "regress":
+        arguments = ["scripts.regress", "--seed", seed, *options(values, "SEEDS", "BLOCK", "SIM", "JOBS")]
+    elif target == "registers":
+        arguments = ["scripts.registers"]
     elif target == "test":
         arguments = ["scripts.test_all", "--seed", seed, *switches]
     else:
@@ -157,7 +163,7 @@ def main() -> int:
         print("\n".join(blocks()))
     elif target == "clean":
         shutil.rmtree(BUILD, ignore_errors=True)
-    elif target in ("sim", "net", "bench", "test", "check", "format"):
+    elif target in ("sim", "net", "bench", "regress", "registers", "test", "check", "format"):
         return work(target, values)
     else:
         raise UserError(f"make {target} does not exist yet")

@@ -53,6 +53,12 @@ def seed() -> int:
     return int(os.environ["COCOTB_RANDOM_SEED"])
 
 
+def light() -> bool:
+    """Inside a simulation: whether counts are small. So they are on Icarus, which is slower by one or two
+    orders of magnitude, and in a run on Verilator that is compared with one on Icarus."""
+    return simulator() == "icarus" or os.environ.get("ASSAY_LIGHT") == "1"
+
+
 def simulator() -> str:
     """Inside a simulation: verilator or icarus."""
     return os.environ["ASSAY_SIM"]

@@ -15,7 +15,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cocotb_tools.runner
@@ -49,22 +49,24 @@ def simulate(
     test: str | None = None,
     plusargs: Sequence[str] = (),
     verbose: bool = False,
+    folder: Path | None = None,
 ) -> Verdict:
     """Run the cocotb tests of `module` on a finished build.
 
     seed: 1 to 2^31-1, for Python, $random and registers before reset alike. env: more environment for the
     tests. test: a regular expression that picks tests by name. plusargs: after the bench's own and +seed.
-    Output goes to run/run.log in the build's folder unless verbose.
+    folder: where it runs, run/ in the build's folder unless given; runs of one build at the same time need a
+    folder each. Output goes to run.log there unless verbose.
     """
-    folder = build.folder / "run"
-    folder.mkdir(exist_ok=True)
+    folder = folder or build.folder / "run"
+    folder.mkdir(parents=True, exist_ok=True)
     results, log = folder / "results.xml", folder / "run.log"
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
         own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
     # A simulation that hangs has failed: it must not hold up the others.
     os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
-    start, failure = time.monotonic(), None
+    start, failure, timed_out = time.monotonic(), None, False
     try:
         cocotb_tools.runner.get_runner(build.sim).test(
             test_module=module,
@@ -82,9 +84,10 @@ def simulate(
         )
     except (RuntimeError, SystemExit) as error:
         failure = f"the simulator failed: {error}"
-        if time.monotonic() - start >= build.bench.timeout:
+        timed_out = time.monotonic() - start >= build.bench.timeout
+        if timed_out:
             failure = f"stopped: not finished after {build.bench.timeout} s"
-    return verdict.read(results, failure)
+    return replace(verdict.read(results, failure), timed_out=timed_out)
 
 
 def waveform(build: Build) -> Path | None:

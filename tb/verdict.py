@@ -21,10 +21,12 @@ class Test:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All tests of one simulation; `problem` says why the run as a whole counts for nothing."""
+    """All tests of one simulation; `problem` says why the run as a whole counts for nothing, `timed_out` that
+    it was stopped because it took too long."""
 
     tests: Sequence[Test]
     problem: str | None = None
+    timed_out: bool = False
 
     @property
     def passed(self) -> bool:

@@ -69,6 +69,14 @@ def test_a_state_or_transition_that_never_was_is_a_hole(name: str, what: str) ->
     assert [item.text for item in found if item.kind == "fsm" and item.open] == [what]
 
 
+def test_both_sides_of_a_choice_are_transitions() -> None:
+    found = counts()
+    found |= {point(8, 39, "branch", "cond_then", "8"): 3, point(8, 40, "branch", "cond_else", "8"): 0}
+    source = SOURCE.replace("state <= S_RUN;", "state <= x ? S_RUN : S_IDLE;", 1)
+    steps = {step.name: step.hits for step in fsm.steps(source, found)}
+    assert steps["S_IDLE -> S_RUN"] == 3 and steps["S_IDLE -> S_IDLE"] == 0
+
+
 def test_default_is_the_arm_of_the_one_state_that_fills_the_register() -> None:
     full = SOURCE.replace(
         "  always", "  localparam [1:0] S_A = 2'd2;\n  localparam [1:0] S_B = 2'd3;\n  always", 1
@@ -81,7 +89,8 @@ def test_default_is_the_arm_of_the_one_state_that_fills_the_register() -> None:
     "old, new, words",
     [
         ("case (state)", "case (other)", "needs both"),
-        ("state <= S_RUN", "state <= x ? S_RUN : S_IDLE", "one S_\\* at a time"),
+        ("state <= S_RUN", "state <= next", "is given S_X or"),
+        ("state <= S_RUN", "state <= x ? S_RUN : y ? S_RUN : S_IDLE", "is given S_X or"),
         ("        S_RUN:   if", "        S_GO:   if", "without an arm in the case: S_RUN"),
         ("if (start) state <= S_RUN;", "if (start) state <= S_RUN; else state <= S_IDLE;", "a line each"),
     ],

@@ -381,8 +381,8 @@ def test_counters_add_up() -> None:
         ],
     )
     assert trace.counters() == {
-        "array_busy": 6,
-        "pool_busy": 12,
+        "busy": 6,
+        "pool": 12,
         "read_bytes": 7 * 64 + (12 + 8 + 18) * 4,
         "write_bytes": 12,
         "read_bursts": 2 + 2 + 1 + 3,

@@ -37,16 +37,19 @@ module npu_datapath #(
     input  wire [   15:0] out_rd_addr,
     output wire [8*N-1:0] out_rd_data,
     output wire           stamp_valid,
+    input  wire           stamp_ready,
     output wire [    7:0] stamp_layer,
     output wire           idle,
     output wire           moves,             // a word is read or written in this cycle
-    // For the counters: array and pool at work; waits for load, weights, accumulators, store.
-    output wire           stat_conv,
-    output wire           stat_pool,
-    output wire           stat_load,
-    output wire           stat_weights,
-    output wire           stat_acc,
-    output wire           stat_store
+    // For the account (npu_account.v).
+    output wire           conv_reads,
+    output wire           pool_reads,
+    output wire           load_missing,
+    output wire           units_idle,
+    output wire           weights_missing,
+    output wire           room_missing,
+    output wire           token_full,
+    output wire           drains
 );
 
   localparam [2:0] DEST_ACT = 3'd0;
@@ -76,7 +79,7 @@ module npu_datapath #(
       .pool_ready(pool_ready),
       .pool_idle(pool_idle),
       .unit_cmd(unit_cmd),
-      .stat_wait(stat_load)
+      .stat_wait(load_missing)
   );
 
   // The two units never read in the same cycle: npu_compute gives them turns.
@@ -195,8 +198,7 @@ module npu_datapath #(
       .sig_load_valid(conv_sig_load),
       .sig_load_ready(sig_load_ready),
       .idle(conv_idle),
-      .stat_weights(stat_weights),
-      .stat_acc(stat_acc)
+      .stat_weights(weights_missing)
   );
 
   wire pool_out_valid;
@@ -259,12 +261,13 @@ module npu_datapath #(
       .sig_store_valid(sig_store_valid),
       .sig_store_ready(sig_store_ready),
       .stamp_valid(stamp_valid),
+      .stamp_ready(stamp_ready),
       .stamp_layer(stamp_layer),
       .out_en(out_wr_en),
       .out_addr(out_wr_addr),
       .out_data(out_wr_data),
       .idle(p_idle),
-      .stat_wait(stat_store)
+      .stat_wait(room_missing)
   );
 
   npu_buffer #(
@@ -280,10 +283,13 @@ module npu_datapath #(
       .rd_data(out_rd_data)
   );
 
-  assign idle = conv_idle && pool_idle && p_idle;
+  assign idle = units_idle && p_idle;
   assign moves = wr_en || conv_act_en || pool_act_en || out_wr_en;
-  assign stat_conv = conv_act_en;
-  assign stat_pool = pool_act_en;
+  assign conv_reads = conv_act_en;
+  assign pool_reads = pool_act_en;
+  assign units_idle = conv_idle && pool_idle;
+  assign token_full = (sig_load_valid && !sig_load_ready) || (sig_store_valid && !sig_store_ready);
+  assign drains = !p_idle;
 
   // Buffer addresses wrap at the buffer's size.
   wire unused = &{1'b0, act_addr, wgt_addr, par_addr, res_addr, out_wr_addr, out_rd_addr};

@@ -33,8 +33,7 @@ module npu_conv #(
     output wire                 sig_load_valid,
     input  wire                 sig_load_ready,
     output wire                 idle,
-    output wire                 stat_weights,
-    output wire                 stat_acc
+    output wire                 stat_weights
 );
 
   localparam integer SUM_W = 16 + $clog2(N);
@@ -116,8 +115,7 @@ module npu_conv #(
       .sig_load_valid(sig_load_valid),
       .sig_load_ready(sig_load_ready),
       .idle(seq_idle),
-      .stat_weights(stat_weights),
-      .stat_acc(stat_acc)
+      .stat_weights(stat_weights)
   );
 
   assign idle = seq_idle && !seq_valid;

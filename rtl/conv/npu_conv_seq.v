@@ -33,8 +33,7 @@ module npu_conv_seq #(
     output wire                 sig_load_valid,
     input  wire                 sig_load_ready,
     output wire                 idle,
-    output wire                 stat_weights,
-    output wire                 stat_acc
+    output wire                 stat_weights
 );
 
   // ---------------------------------------------------------------- the command
@@ -119,7 +118,6 @@ module npu_conv_seq #(
   assign desc_valid = busy && tile_starts && drain && bank_ok && end_ok && weights_ok;
   assign sig_load_valid = busy && cmd_ends && cmd[12] && bank_ok && desc_ok && weights_ok;
   assign stat_weights = busy && !weights_ok && bank_ok && desc_ok;
-  assign stat_acc = busy && !(bank_ok && desc_ok);
   assign idle = !busy;
   assign cmd_ready = !busy || (go && cmd_ends);
 

@@ -16,7 +16,7 @@ module npu_csr #(
 ) (
     input  wire        clk,
     input  wire        rst_n,
-    input  wire [11:0] s_axi_awaddr,
+    input  wire [13:0] s_axi_awaddr,
     input  wire        s_axi_awvalid,
     output wire        s_axi_awready,
     input  wire [31:0] s_axi_wdata,
@@ -26,7 +26,7 @@ module npu_csr #(
     output reg  [ 1:0] s_axi_bresp,
     output reg         s_axi_bvalid,
     input  wire        s_axi_bready,
-    input  wire [11:0] s_axi_araddr,
+    input  wire [13:0] s_axi_araddr,
     input  wire        s_axi_arvalid,
     output wire        s_axi_arready,
     output wire [31:0] s_axi_rdata,
@@ -34,8 +34,8 @@ module npu_csr #(
     output reg         s_axi_rvalid,
     input  wire        s_axi_rready,
     output wire        irq,
-    output wire        start,           // one cycle
-    output wire        stop,            // one cycle
+    output wire        start,             // one cycle
+    output wire        stop,              // one cycle
     output wire [31:0] prog_base,
     output reg  [15:0] prog_len,
     output reg  [31:0] watchdog_limit,
@@ -46,33 +46,35 @@ module npu_csr #(
     input  wire [31:0] err_addr,
     input  wire [ 3:0] err_id,
     input  wire [15:0] err_cmd,
-    // Counters and stamps; data one cycle after count_rd_en.
+    // Counters, stamps and accounts of layers; data one cycle after count_rd_en.
     output wire        count_rd_en,
     output wire        count_rd_stamp,
-    output wire [ 7:0] count_rd_index,
+    output wire        count_rd_account,
+    output wire [10:0] count_rd_index,
     input  wire [31:0] count_rd_data
 );
 
   localparam [1:0] RESP_OKAY = 2'b00;
   localparam [1:0] RESP_SLVERR = 2'b10;
   // Word addresses.
-  localparam [9:0] A_ID = 10'h000;
-  localparam [9:0] A_VERSION = 10'h001;
-  localparam [9:0] A_CONFIG = 10'h002;
-  localparam [9:0] A_BUFFERS = 10'h003;
-  localparam [9:0] A_CTRL = 10'h004;
-  localparam [9:0] A_STATUS = 10'h005;
-  localparam [9:0] A_IRQ_ENABLE = 10'h006;
-  localparam [9:0] A_IRQ_STATUS = 10'h007;
-  localparam [9:0] A_PROG_BASE = 10'h008;
-  localparam [9:0] A_PROG_LEN = 10'h009;
-  localparam [9:0] A_WATCHDOG = 10'h00A;
-  localparam [9:0] A_ERR_CAUSE = 10'h00C;
-  localparam [9:0] A_ERR_ADDR = 10'h00D;
-  localparam [9:0] A_ERR_ID = 10'h00E;
-  localparam [9:0] A_ERR_CMD = 10'h00F;
-  localparam [9:0] A_COUNTERS = 10'h010;
-  localparam [9:0] A_COUNTERS_END = 10'h01D;
+  localparam [11:0] A_ID = 12'h000;
+  localparam [11:0] A_VERSION = 12'h001;
+  localparam [11:0] A_CONFIG = 12'h002;
+  localparam [11:0] A_BUFFERS = 12'h003;
+  localparam [11:0] A_CTRL = 12'h004;
+  localparam [11:0] A_STATUS = 12'h005;
+  localparam [11:0] A_IRQ_ENABLE = 12'h006;
+  localparam [11:0] A_IRQ_STATUS = 12'h007;
+  localparam [11:0] A_PROG_BASE = 12'h008;
+  localparam [11:0] A_PROG_LEN = 12'h009;
+  localparam [11:0] A_WATCHDOG = 12'h00A;
+  localparam [11:0] A_ERR_CAUSE = 12'h00C;
+  localparam [11:0] A_ERR_ADDR = 12'h00D;
+  localparam [11:0] A_ERR_ID = 12'h00E;
+  localparam [11:0] A_ERR_CMD = 12'h00F;
+  localparam [11:0] A_COUNTERS = 12'h010;
+  localparam [11:0] A_COUNTERS_END = 12'h01F;
+  localparam [11:0] A_STAMPS = 12'h100;
 
   localparam [31:0] ID = 32'h4153_4159;
   localparam [31:0] VERSION = 32'h0001_0000;
@@ -98,7 +100,7 @@ module npu_csr #(
 
   reg aw_held;
   reg w_held;
-  reg [9:0] aw_word;
+  reg [11:0] aw_word;
   reg [31:0] w_data;
   reg [3:0] w_strb;
 
@@ -137,7 +139,7 @@ module npu_csr #(
   end
 
   always @(posedge clk) begin
-    if (s_axi_awvalid && s_axi_awready) aw_word <= s_axi_awaddr[11:2];
+    if (s_axi_awvalid && s_axi_awready) aw_word <= s_axi_awaddr[13:2];
     if (s_axi_wvalid && s_axi_wready) begin
       w_data <= s_axi_wdata;
       w_strb <= s_axi_wstrb;
@@ -177,9 +179,12 @@ module npu_csr #(
   // ---------------------------------------------------------------- reads
 
   wire read = s_axi_arvalid && s_axi_arready;
-  wire [9:0] ar_word = s_axi_araddr[11:2];
-  wire is_stamp = ar_word[9:8] == 2'b01;
+  wire [11:0] ar_word = s_axi_araddr[13:2];
+  wire is_stamp = ar_word[11:8] == A_STAMPS[11:8];
+  wire is_account = ar_word[11];
   wire is_count = ar_word >= A_COUNTERS && ar_word < A_COUNTERS_END;
+  wire counted = is_count || is_stamp || is_account;
+  wire [10:0] counter = ar_word[10:0] - A_COUNTERS[10:0];
   reg from_counters;
   reg [31:0] value;
   reg [31:0] rd_value;
@@ -188,7 +193,8 @@ module npu_csr #(
   assign s_axi_arready = !s_axi_rvalid;
   assign count_rd_en = read;
   assign count_rd_stamp = is_stamp;
-  assign count_rd_index = is_stamp ? ar_word[7:0] : ar_word[7:0] - A_COUNTERS[7:0];
+  assign count_rd_account = is_account;
+  assign count_rd_index = is_account ? ar_word[10:0] : is_stamp ? {ar_word[7:0], 3'd0} : counter;
   assign s_axi_rdata = from_counters ? count_rd_data : rd_value;
 
   always @* begin
@@ -210,7 +216,7 @@ module npu_csr #(
       A_ERR_ADDR: value = err_addr;
       A_ERR_ID: value = {28'd0, err_id};
       A_ERR_CMD: value = {16'd0, err_cmd};
-      default: exists = is_stamp || is_count;
+      default: exists = counted;
     endcase
   end
 
@@ -222,7 +228,7 @@ module npu_csr #(
 
   always @(posedge clk) begin
     if (read) begin
-      from_counters <= is_stamp || is_count;
+      from_counters <= counted;
       rd_value <= value;
       s_axi_rresp <= exists ? RESP_OKAY : RESP_SLVERR;
     end

@@ -28,6 +28,7 @@ module npu_load #(
     output wire              sig_compute_valid,
     input  wire              sig_compute_ready,
     output wire              stamp_valid,
+    input  wire              stamp_ready,
     output wire [       7:0] stamp_layer,
     output reg               ar_valid,
     input  wire              ar_ready,
@@ -165,6 +166,7 @@ module npu_load #(
       .sig_compute_valid(sig_compute_valid),
       .sig_compute_ready(sig_compute_ready),
       .stamp_valid(stamp_valid),
+      .stamp_ready(stamp_ready),
       .stamp_layer(stamp_layer),
       .idle(fill_idle)
   );

@@ -25,6 +25,7 @@ module npu_load_fill #(
     output wire           sig_compute_valid,
     input  wire           sig_compute_ready,
     output wire           stamp_valid,
+    input  wire           stamp_ready,
     output wire [    7:0] stamp_layer,
     output wire           idle
 );
@@ -92,7 +93,8 @@ module npu_load_fill #(
 
   localparam [1:0] S_IDLE = 2'd0;  // take a command
   localparam [1:0] S_FILL = 2'd1;  // a word a cycle
-  localparam [1:0] S_DONE = 2'd2;  // token and stamp
+  localparam [1:0] S_DONE = 2'd2;  // token
+  localparam [1:0] S_STAMP = 2'd3;
   localparam [1:0] ROW_TOP = 2'd0;
   localparam [1:0] ROW_DATA = 2'd1;
   localparam [1:0] ROW_BOTTOM = 2'd2;
@@ -122,8 +124,9 @@ module npu_load_fill #(
   assign wr_addr = addr;
   assign wr_data = is_pad ? {N{q_pad_value}} : r_data;
   assign sig_compute_valid = state == S_DONE && q_signal && !halt;
-  assign q_ready = state == S_DONE && !halt && (!q_signal || sig_compute_ready);
-  assign stamp_valid = q_ready && q_stamp;
+  wire given = state == S_DONE && !halt && (!q_signal || sig_compute_ready);
+  assign stamp_valid = state == S_STAMP && !halt;
+  assign q_ready = (given && !q_stamp) || (stamp_valid && stamp_ready);
   assign stamp_layer = q_layer;
   assign idle = !q_valid;
 
@@ -133,7 +136,8 @@ module npu_load_fill #(
       case (state)
         S_IDLE:  if (q_valid) state <= S_FILL;
         S_FILL:  if (step && tile_ends) state <= S_DONE;
-        S_DONE:  if (q_ready) state <= S_IDLE;
+        S_DONE:  if (given) state <= q_stamp ? S_STAMP : S_IDLE;
+        S_STAMP: if (q_ready) state <= S_IDLE;
         default: state <= S_IDLE;
       endcase
     end

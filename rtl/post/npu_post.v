@@ -42,6 +42,7 @@ module npu_post #(
     output wire                 sig_store_valid,
     input  wire                 sig_store_ready,
     output wire                 stamp_valid,
+    input  wire                 stamp_ready,
     output wire [          7:0] stamp_layer,
     output wire                 out_en,
     output wire [         15:0] out_addr,
@@ -122,7 +123,8 @@ module npu_post #(
   localparam [2:0] S_WAIT = 3'd1;  // room in the output buffer
   localparam [2:0] S_DRAIN = 3'd2;  // a pixel a cycle
   localparam [2:0] S_FLUSH = 3'd3;  // the pipeline runs empty
-  localparam [2:0] S_DONE = 3'd4;  // token and stamp
+  localparam [2:0] S_DONE = 3'd4;  // token
+  localparam [2:0] S_STAMP = 3'd5;
   localparam [3:0] RECORD = 4'd9;  // words
   localparam integer ELEM_WORDS = (19 + N) / N;  // of 20 bytes
   localparam integer ELEM_W = ELEM_WORDS * 8 * N;
@@ -144,6 +146,7 @@ module npu_post #(
   wire source_ok = d_from_pool ? pool_valid : bank_full[d_bank];
   wire take = state == S_DRAIN && source_ok;
   wire last = left == 32'd1;
+  wire given = state == S_DONE && (!d_signal || sig_store_ready);
   reg par_pending;
   reg par_elem;
 
@@ -157,8 +160,8 @@ module npu_post #(
   assign drain_release = drain_en && last;
   assign pool_ready = state == S_DRAIN && d_from_pool;
   assign sig_store_valid = state == S_DONE && d_signal;
-  assign d_ready = state == S_DONE && (!d_signal || sig_store_ready);
-  assign stamp_valid = d_ready && d_stamp;
+  assign stamp_valid = state == S_STAMP;
+  assign d_ready = (given && !d_stamp) || (stamp_valid && stamp_ready);
   assign stamp_layer = d_layer;
   assign idle = !d_valid;
 
@@ -170,7 +173,8 @@ module npu_post #(
         S_WAIT:  if (!d_wait || wait_store_valid) state <= S_DRAIN;
         S_DRAIN: if (take && last) state <= S_FLUSH;
         S_FLUSH: if (!lanes_busy) state <= S_DONE;
-        S_DONE:  if (d_ready) state <= S_PARAM;
+        S_DONE:  if (given) state <= d_stamp ? S_STAMP : S_PARAM;
+        S_STAMP: if (stamp_ready) state <= S_PARAM;
         default: state <= S_PARAM;
       endcase
     end

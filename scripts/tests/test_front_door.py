@@ -33,12 +33,19 @@ BAD = {
     "test SEED=x": ["SEED=x", "whole number"],
     "test SIM=verilator": ["SIM"],
     "check SEED=1": ["SEED"],
+    "regress SEEDS=0": ["SEEDS=0", "from 1 to 100000"],
+    "regress SEEDS=some": ["SEEDS=some", "whole number"],
+    "regress JOBS=0": ["JOBS=0", "from 1 to 1024"],
+    "regress BLOCK=nope": ["BLOCK=nope", "toy"],
+    "regress SIM=vcs": ["SIM=vcs", "verilator, icarus"],
+    "regress WAVES=1": ["WAVES", "SEEDS"],
+    "sim SEEDS=2": ["SEEDS", "SEED"],
     "net": ["MODEL="],
     "net MODEL=nowhere.tflite": ["MODEL=nowhere.tflite", "no such file"],
     "net MODEL=Makefile INPUT=nowhere": ["INPUT=nowhere", "no such file"],
     "net MODEL=Makefile CONTRACT=onnx": ["CONTRACT=onnx", "tflite"],
     "net MODEL=Makefile FC=float": ["FC=float", "integer, litert"],
-    **{f"{name}": [name, "does not exist yet"] for name in "regress coverage formal mutate report".split()},
+    **{f"{name}": [name, "does not exist yet"] for name in "coverage formal mutate report".split()},
 }
 
 

@@ -9,18 +9,12 @@ from pathlib import Path
 import pytest
 
 from scripts.tests.conftest import BENCH, COUNTER, Tree
-from scripts.tools import ROOT
 from tb import verdict
 
 
 @pytest.fixture
-def tree(tree: Tree) -> Tree:
-    """With the project's own store of compiled Verilator library: seconds saved at each build."""
-    store = Path("build", "sim", ".runtime")
-    (ROOT / store).mkdir(parents=True, exist_ok=True)
-    (tree.root / store).parent.mkdir(parents=True)
-    (tree.root / store).symlink_to(ROOT / store)
-    return tree
+def tree(warm_tree: Tree) -> Tree:
+    return warm_tree
 
 
 PASS = '<testcase name="a" time="0.5"/>'

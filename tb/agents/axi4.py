@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pyuvm import uvm_agent, uvm_analysis_port, uvm_component, uvm_monitor
+from pyuvm import uvm_agent, uvm_component, uvm_monitor
 
+from tb.agents import transactions
 from tb.agents.axi_checks import Axi4Rules, Report, Sample, fail
 from tb.agents.burst import DECERR, OKAY, Burst
 from tb.agents.pins import Stalls, to_int
@@ -80,7 +81,7 @@ class Axi4Monitor(uvm_monitor):
     ) -> None:
         super().__init__(name, parent)
         self.pins = pins
-        self.port = uvm_analysis_port("port", self)
+        self.port = transactions.port("port", self)
         self.bursts: list[Burst] = []
         self.rules = Axi4Rules(
             self.get_full_name(), pins.data_bytes, tuple(pins.channels), outstanding, full_width, report

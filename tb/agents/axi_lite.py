@@ -10,7 +10,6 @@ from cocotb.queue import Queue
 from cocotb.triggers import Lock
 from pyuvm import (
     uvm_agent,
-    uvm_analysis_port,
     uvm_component,
     uvm_driver,
     uvm_monitor,
@@ -18,6 +17,7 @@ from pyuvm import (
     uvm_sequencer,
 )
 
+from tb.agents import transactions
 from tb.agents.axi4 import bind_channel, sample_channels
 from tb.agents.axi_checks import AxiLiteRules, Report, fail
 from tb.agents.pins import Stalls, to_int
@@ -123,7 +123,7 @@ class AxiLiteMonitor(uvm_monitor):
     def __init__(self, name: str, parent: uvm_component, pins: AxiLitePins, report: Report = fail) -> None:
         super().__init__(name, parent)
         self.pins = pins
-        self.port = uvm_analysis_port("port", self)
+        self.port = transactions.port("port", self)
         self.rules = AxiLiteRules(self.get_full_name(), report)
 
     async def run_phase(self) -> None:

@@ -11,6 +11,7 @@ import cocotb
 from cocotb.triggers import Event
 from pyuvm import uvm_component, uvm_env, uvm_root, uvm_test
 
+from tb.agents import transactions
 from tb.agents.clock_reset import ClockReset
 
 EnvT = TypeVar("EnvT", bound="BlockEnv")
@@ -58,6 +59,7 @@ async def start(env_class: type[EnvT], dut: Any, *, settle: int = 20, **options:
     After the body the clock runs `settle` cycles more, so that traffic nobody expected is seen; then the
     check phase runs. Errors of monitors, checkers and scoreboards fail the test.
     """
+    transactions.begin()
     running, finished = Event(), Event()
     envs: list[EnvT] = []
 

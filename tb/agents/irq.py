@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cocotb.triggers import RisingEdge
-from pyuvm import uvm_analysis_port, uvm_component, uvm_monitor
+from pyuvm import uvm_component, uvm_monitor
 
+from tb.agents import transactions
 from tb.agents.axi_checks import ChannelRules, Report, fail
 from tb.agents.pins import to_int
 
@@ -21,7 +22,7 @@ class IrqMonitor(uvm_monitor):
         self.pin = getattr(dut, pin)
         self.rst_n = dut.rst_n
         self.edge = RisingEdge(dut.clk)
-        self.port = uvm_analysis_port("port", self)
+        self.port = transactions.port("port", self)
         self.rules = ChannelRules(self.get_full_name(), report)
         self.level = False
         self.rises = 0

@@ -10,6 +10,8 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_export, uvm_component
 
+from tb.agents import transactions
+
 
 class ScoreboardError(AssertionError):
     """What a scoreboard found. A twin test expects the subclass it provokes."""
@@ -128,6 +130,7 @@ class Scoreboard(uvm_component):
 
     def observe(self, item: Any) -> None:
         """Add the next item that was seen; it may come before its expectation."""
+        transactions.saw(self.get_full_name(), item)
         self._actual.append(item)
         self._match()
 

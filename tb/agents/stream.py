@@ -17,7 +17,6 @@ from cocotb.types import LogicArray
 from cocotb_bus.bus import Bus
 from pyuvm import (
     uvm_agent,
-    uvm_analysis_port,
     uvm_component,
     uvm_driver,
     uvm_monitor,
@@ -26,6 +25,7 @@ from pyuvm import (
     uvm_sequencer,
 )
 
+from tb.agents import transactions
 from tb.agents.axi_checks import ChannelRules, Report, fail
 from tb.agents.pins import Stalls, to_int
 
@@ -174,7 +174,7 @@ class StreamMonitor(uvm_monitor):
     def __init__(self, name: str, parent: uvm_component, pins: StreamPins, report: Report = fail) -> None:
         super().__init__(name, parent)
         self.pins = pins
-        self.port = uvm_analysis_port("port", self)
+        self.port = transactions.port("port", self)
         self.rules = ChannelRules(self.get_full_name(), report)
         self.count = 0
 

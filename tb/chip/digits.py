@@ -82,7 +82,8 @@ def _print_layers(summary: dict[str, Any], n: int) -> None:
     keys = ("macs", "cycles", "utilisation", "bytes_read", "bytes_written", "mismatches")
     total = {key: sum(layer[key] for layer in layers) for key in keys}
     total |= {"name": "whole network", "op": "", "cycles": summary["cycles"]}
-    total |= {"mismatches": summary["mismatches"]}
+    total |= {"mismatches": summary["mismatches"], "account": summary["account"]}
+    columns = report.account_columns(summary["account"])
     total["utilisation"] = report.utilisation(total["macs"], total["cycles"], n)
     rows = [
         [
@@ -91,13 +92,14 @@ def _print_layers(summary: dict[str, Any], n: int) -> None:
             f"{row['macs']:,}",
             f"{row['cycles']:,.0f}",
             f"{row['utilisation']:.1%}",
+            *report.account_cells(row["account"], columns),
             f"{row['bytes_read'] // images:,}",
             f"{row['bytes_written'] // images:,}",
             str(row["mismatches"]),
         ]
         for row in (*layers, total)
     ]
-    numbers = ("MACs", "cycles", "utilisation", "bytes read", "written", "mismatches")
+    numbers = ("MACs", "cycles", "utilisation", *columns, "bytes read", "written", "mismatches")
     title = f"per image, mean of {images}"
     report.print_table(title, ("layer", "operator"), numbers, rows[:-1], rows[-1])
 

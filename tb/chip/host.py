@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +18,17 @@ PROG_BASE, PROG_LEN, WATCHDOG = 0x020, 0x024, 0x028
 ERR_CAUSE, ERR_ADDR, ERR_ID, ERR_CMD = 0x030, 0x034, 0x038, 0x03C
 COUNTERS = 0x040
 STAMPS = 0x400
+ACCOUNTS = 0x2000
+LAYERS = 256  # that have a stamp of their own
 START, STOP = 1, 2
 DONE, ERROR = 1, 2
 
+# The account of docs/registers.md: every cycle belongs to one of these. In the order of the registers.
+ACCOUNT = ("busy", "pool", "load", "weights", "store", "token", "drain", "fill")
 # In the order of the registers from COUNTERS on.
 COUNTER_NAMES = (
     "cycles",
-    "array_busy",
-    "pool_busy",
-    "stall_load",
-    "stall_weights",
-    "stall_acc",
-    "stall_out",
+    *ACCOUNT,
     "load_wait",
     "store_wait",
     "read_bytes",
@@ -50,6 +50,14 @@ class ErrorRecord:
 
 class HostError(AssertionError):
     """The core did not do what a host may expect of it."""
+
+
+def check_account(counts: Mapping[str, int], where: str) -> None:
+    """Raise HostError unless the categories of an account add up to its cycles."""
+    account = {name: counts[name] for name in ACCOUNT}
+    if sum(account.values()) != counts["cycles"]:
+        found = f"{sum(account.values())}, not to its {counts['cycles']} cycles: {account}"
+        raise HostError(f"the account of {where} adds up to {found}")
 
 
 class Host:
@@ -121,12 +129,27 @@ class Host:
         return await self.finish(limit)
 
     async def counters(self) -> dict[str, int]:
-        """All counters by name."""
-        return {name: await self.read(COUNTERS + 4 * i) for i, name in enumerate(COUNTER_NAMES)}
+        """All counters of a program that has ended, by name.
 
-    async def stamps(self, layers: int) -> list[int]:
-        """Cycle at which each of the first `layers` layers was done."""
-        return [await self.read(STAMPS + 4 * layer) for layer in range(layers)]
+        Raises HostError if the account does not add up.
+        """
+        counts = {name: await self.read(COUNTERS + 4 * i) for i, name in enumerate(COUNTER_NAMES)}
+        check_account(counts, "the program")
+        return counts
+
+    async def stamps(self, layers: int) -> list[dict[str, int]]:
+        """`cycles` and account when each of the first `layers` layers was done.
+
+        layers: at most LAYERS. Raises HostError if an account does not add up.
+        """
+        found = []
+        for layer in range(layers):
+            stamp = {"cycles": await self.read(STAMPS + 4 * layer)}
+            for k, name in enumerate(ACCOUNT):
+                stamp[name] = await self.read(ACCOUNTS + 32 * layer + 4 * k)
+            check_account(stamp, f"layer {layer}")
+            found.append(stamp)
+        return found
 
     async def flush_log(self) -> None:
         """After this the memory's log files hold every completed burst."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,14 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from compiler.network import Compiled
 from models.isa import Config
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
+from tb.chip.host import ACCOUNT
 from tb.chip.session import bench
+from tb.progress import Progress
 
 LATENCY = 64  # cycles of the memory, unless a run says otherwise
 POLL = 0.2  # seconds between two looks at the progress
@@ -33,12 +33,17 @@ ENV = {"OPENBLAS_NUM_THREADS": "1"}
 
 @dataclass
 class LayerResult:
-    """A layer over all images: cycles are sums; mismatches counts values of its tensor that differ."""
+    """A layer over all images: cycles are sums; mismatches counts values of its tensor that differ.
+
+    account: how many of the cycles belong to each category of docs/registers.md; they add up to `cycles`.
+    Both are 0 in a network with more layers than the core has stamps.
+    """
 
     name: str
     op: str
     macs: int
     cycles: int = 0
+    account: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACCOUNT, 0))
     bytes_read: int = 0
     bytes_written: int = 0
     mismatches: int = 0
@@ -66,27 +71,6 @@ class Result:
 
 class JobFailed(Exception):
     """The simulation did not come to its end; the message says why and where its log is."""
-
-
-class Progress:
-    """A bar on a terminal, about ten plain lines elsewhere."""
-
-    def __init__(self, total: int, what: str) -> None:
-        self.total, self.what, self.shown = total, what, 0
-        self.start = time.monotonic()
-        self.bar = tqdm(total=total, unit=what, disable=not sys.stderr.isatty(), leave=False)
-
-    def update(self, done: int) -> None:
-        """`done` of the total are done."""
-        self.bar.update(done - self.bar.n)
-        if self.bar.disable and done * 10 // self.total > self.shown * 10 // self.total:
-            seconds = time.monotonic() - self.start
-            print(f"  {done} of {self.total} {self.what}s, {seconds:.1f} s", flush=True)
-            self.shown = done
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self.bar.close()
 
 
 def chip(

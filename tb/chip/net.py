@@ -201,7 +201,8 @@ def _write_outputs(folder: Path, verdict: Verdict) -> dict[str, str]:
 def _print(
     summary: dict[str, Any], subject: Subject, verdict: Verdict, n: int, fused: dict[str, str]
 ) -> None:
-    rows = [_host_row(subject, node, verdict) for node in subject.head]
+    columns = report.account_columns(summary["account"])
+    rows = [_host_row(subject, node, verdict, len(columns)) for node in subject.head]
     for layer in summary["layers"]:
         judged = layer["runtime_mismatches"] is not None
         rows.append(
@@ -212,12 +213,13 @@ def _print(
                 f"{layer['macs']:,}",
                 f"{layer['cycles']:,.0f}" if layer["cycles"] else "-",
                 f"{layer['utilisation']:.1%}" if layer["macs"] else "-",
+                *report.account_cells(layer["account"], columns),
                 str(layer["mismatches"]),
                 str(layer["runtime_mismatches"]) if judged else "-",
                 str(layer["largest_difference"]) if judged else "-",
             ]
         )
-    rows += [_host_row(subject, node, verdict) for node in subject.tail]
+    rows += [_host_row(subject, node, verdict, len(columns)) for node in subject.tail]
     macs = sum(layer["macs"] for layer in summary["layers"])
     total = [
         "whole network",
@@ -226,11 +228,12 @@ def _print(
         f"{macs:,}",
         f"{summary['cycles']:,.0f}",
         f"{report.utilisation(macs, summary['cycles'], n):.1%}",
+        *report.account_cells(summary["account"], columns),
         str(summary["mismatches"]),
         str(summary["runtime_mismatches"]) if subject.runtime else "-",
         str(verdict.largest) if subject.runtime else "-",
     ]
-    numbers = ("MACs", "cycles", "utilisation", "vs model", f"vs {subject.short}", "largest")
+    numbers = ("MACs", "cycles", "utilisation", *columns, "vs model", f"vs {subject.short}", "largest")
     title = f"per image, mean of {summary['images']}; the last columns count differing values"
     report.print_table(title, ("layer", "operator", "shape"), numbers, rows, total)
     for note in verdict.notes:
@@ -253,11 +256,11 @@ def _print(
         print(f"output {name}: {path}")
 
 
-def _host_row(subject: Subject, node: Node, verdict: Verdict) -> list[str]:
+def _host_row(subject: Subject, node: Node, verdict: Verdict, columns: int) -> list[str]:
     judged = verdict.tensors.get(node.name)
     shape = "x".join(map(str, subject.shape(node.name)))
     found = [str(judged.mismatches), str(judged.largest)] if judged else ["-", "-"]
-    return [node.name, f"{node.op} (host)", shape, "-", "-", "-", "-", *found]
+    return [node.name, f"{node.op} (host)", shape, "-", "-", "-", *["-"] * columns, "-", *found]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

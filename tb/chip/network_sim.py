@@ -14,6 +14,7 @@ import cocotb
 import numpy as np
 
 from compiler.network import Compiled
+from tb.chip.host import ACCOUNT, LAYERS, check_account
 from tb.chip.job import LayerResult, Result
 from tb.chip.score import ProgramScore
 from tb.chip.session import Outcome, Session
@@ -21,7 +22,6 @@ from tb.chip.session import Outcome, Session
 # A program that takes longer than this is stuck. Cycles per image, in multiples of the array's own time.
 PATIENCE = 1000
 LARGE = 10_000_000  # multiplications from which the machine is worth a process of its own
-STAMPS = 256  # registers that hold the cycle at which a layer was done
 
 
 @cocotb.test()
@@ -50,7 +50,9 @@ async def network_runs(dut: Any) -> None:
         start = time.monotonic()
         score.compare(outcome.trace, outcome.table)
         counters.update(outcome.counters)
-        await _layers(session, compiled, index, result, outcome)
+        _compare_tensors(session, compiled, index, result)
+        if len(compiled.layers) <= LAYERS:
+            _add_cycles(result, await session.host.stamps(len(compiled.layers)), outcome)
         seconds["score"] += time.monotonic() - start
         for part, taken in outcome.seconds.items():
             seconds[part] += taken
@@ -67,18 +69,24 @@ async def network_runs(dut: Any) -> None:
     Path("result.json").write_text(json.dumps(asdict(result)))
 
 
-async def _layers(session: Session, compiled: Compiled, index: int, result: Result, outcome: Outcome) -> None:
-    """Add one image to the layers: cycles between stamps, values of the tensor that differ."""
-    before, count = 0, len(compiled.layers)
-    # Beyond that, layers share stamps: only the whole program's cycles are known.
-    stamps = await session.host.stamps(count) if count <= STAMPS else [0] * count
-    for layer, info, stamp in zip(result.layers, compiled.layers, stamps, strict=True):
-        layer.cycles += stamp - before
-        before = stamp
+def _compare_tensors(session: Session, compiled: Compiled, index: int, result: Result) -> None:
+    """Add to the layers what of one image's tensors differs from the machine's."""
+    for layer, info in zip(result.layers, compiled.layers, strict=True):
         rtl = compiled.read_tensor(session.shadow, index, info.target)
         machine = compiled.read_tensor(session.memory, index, info.target)
         layer.mismatches += int(np.count_nonzero(rtl != machine))
-    if count > STAMPS:
-        return
-    # What follows the last layer's last response: the end of the program itself.
-    result.layers[-1].cycles += outcome.counters["cycles"] - before
+
+
+def _add_cycles(result: Result, stamps: list[dict[str, int]], outcome: Outcome) -> None:
+    """Add one image's cycles and account to the layers: the differences between their stamps."""
+    # What follows the last layer's last response is its own, too: the end of the program itself.
+    ends = [*stamps[:-1], outcome.counters]
+    before = dict.fromkeys(("cycles", *ACCOUNT), 0)
+    for layer, end in zip(result.layers, ends, strict=True):
+        spent = {name: end[name] - before[name] for name in before}
+        assert min(spent.values()) >= 0, f"layer {layer.name} ends before the one in front of it: {spent}"
+        check_account(spent, f"layer {layer.name}")
+        layer.cycles += spent["cycles"]
+        for name in ACCOUNT:
+            layer.account[name] += spent[name]
+        before = {name: end[name] for name in before}

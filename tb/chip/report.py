@@ -13,9 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tb.chip.host import ACCOUNT
 from tb.chip.job import LayerResult, Result
 
 PLAIN_WIDTH = 150  # characters of a table that no terminal limits
+MATTERS = 0.01  # of a network's cycles: what a category needs for a column of its own
 
 
 def utilisation(macs: int, cycles: float, n: int) -> float:
@@ -24,21 +26,41 @@ def utilisation(macs: int, cycles: float, n: int) -> float:
 
 
 def layer_entry(layer: LayerResult, images: int, n: int) -> dict[str, Any]:
-    """A layer in the summary: cycles are the mean of the images."""
+    """A layer in the summary: cycles and account are the mean of the images."""
     cycles = layer.cycles / images
-    return {**asdict(layer), "cycles": cycles, "utilisation": utilisation(layer.macs, cycles, n)}
+    account = {name: count / images for name, count in layer.account.items()}
+    own = {"cycles": cycles, "account": account, "utilisation": utilisation(layer.macs, cycles, n)}
+    return {**asdict(layer), **own}
+
+
+def account_columns(account: Mapping[str, float]) -> list[str]:
+    """Titles of the columns for the accounts of a network's layers: the categories that matter in the sum of
+    them, and one for the rest."""
+    least = MATTERS * sum(account[name] for name in ACCOUNT)
+    return [*(name for name in ACCOUNT if account[name] > least), "rest"]
+
+
+def account_cells(account: Mapping[str, float], columns: Sequence[str]) -> list[str]:
+    """An account in these columns, as shares of its cycles."""
+    cycles = sum(account[name] for name in ACCOUNT)
+    if not cycles:
+        return ["-"] * len(columns)
+    counts = [account[name] for name in columns[:-1]]
+    return [f"{count / cycles:.1%}" for count in (*counts, cycles - sum(counts))]
 
 
 def common(result: Result, layers: list[dict[str, Any]], sim: str, seed: int, repeat: str) -> dict[str, Any]:
     """The keys that every summary of a job has."""
     images = result.images
+    counters = {name: count / images for name, count in result.counters.items()}
     return {
         "images": images,
         "layers": layers,
         "bursts": result.bursts,
         "mismatches": result.mismatches,
         "cycles": result.cycles / images,
-        "counters": {name: count / images for name, count in result.counters.items()},
+        "account": {name: counters[name] for name in ACCOUNT},
+        "counters": counters,
         "seed": seed,
         "simulator": sim,
         "repeat": repeat,

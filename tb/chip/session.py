@@ -15,6 +15,7 @@ from models.blocks import fetch_bursts
 from models.isa import COMMAND_BYTES, ID_FETCH, Config
 from models.machine import Machine
 from models.trace import CommandBursts, Trace
+from tb.agents import transactions
 from tb.agents.memory_log import BurstTable, MemoryLog
 from tb.bench import Bench, params
 from tb.chip.beside import Beside
@@ -68,6 +69,7 @@ class Session:
     async def open(cls, dut: Any) -> Session:
         """Reset the chip; forget what earlier tests of this simulation logged."""
         session = cls(dut)
+        transactions.begin()
         await session.host.reset()
         await session.traffic()
         return session
@@ -86,6 +88,9 @@ class Session:
         await self.host.flush_log()
         table = self.log.read()
         self.host.check_bus()
+        if transactions.ON:
+            for burst in table.bursts():
+                transactions.saw(f"axi{burst.id}", burst)
         return table
 
     async def run(

@@ -21,10 +21,11 @@ from scripts.tools import BUILD, SIMULATORS, UserError, tool_env
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
-from tb.chip.job import LATENCY, POLL, Progress
+from tb.chip.job import LATENCY, POLL
 from tb.chip.net import MEM_WORDS
 from tb.chip.report import write_summary
 from tb.chip.session import bench
+from tb.progress import Progress
 
 TIMEOUT = 6 * 3600  # seconds
 
@@ -57,6 +58,7 @@ def run(
     sim: str = "verilator",
     config: str = "n16",
     spoil: bool = False,
+    waves: bool = False,
     verbose: bool = False,
 ) -> bool:
     """Run networks [first, first + count) of a seed, write build/net/soak.json. True if nothing differs.
@@ -65,11 +67,13 @@ def run(
     """
     parameters = {key.upper(): value for key, value in asdict(CONFIGS[config]).items()}
     parameters |= {"OUTSTANDING": 8, "MEM_WORDS": MEM_WORDS}
-    build = Build("net", bench([parameters], fast=True, timeout=TIMEOUT), parameters, sim)
+    build = Build("net", bench([parameters], fast=True, timeout=TIMEOUT), parameters, sim, waves)
     print(f"seed={seed}  repeat: {_command(seed, first, count, sim, config)}", flush=True)
     with hdl.alone(build):
         hdl.make(build, jobs=2, verbose=verbose)
         tried, failure = _simulate(build, seed, first, count, spoil, verbose)
+    if waves and (wave := runner.waveform(build)):
+        print(f"waveform: {wave}")
     if spoil:
         found = sum(bool(o.burst_mismatches and o.model_mismatches and o.runtime_mismatches) for o in tried)
         print(
@@ -154,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
     parser.add_argument("--config", default="n16", choices=CONFIGS)
     parser.add_argument("--spoil", action="store_true", help="break every network: all must be found out")
+    parser.add_argument("--waves", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = vars(parser.parse_args(arguments))
     if options["count"] < 1 or options["first"] < 0 or not 1 <= options["seed"] < 2**31:

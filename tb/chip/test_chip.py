@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -10,7 +11,7 @@ import numpy as np
 from cocotb.triggers import Timer
 
 from models.isa import COMMAND_BYTES, Cause, Conv, Dest, End, Load, Pool, Store
-from tb.bench import seed, simulator
+from tb.bench import light, seed
 from tb.chip import host
 from tb.chip.host import PERIOD_NS, HostError
 from tb.chip.programs import Image, random_image
@@ -52,8 +53,7 @@ class Chip:
         self.host = session.host
         self.memory = session.host.dut.u_memory
         self.rng = np.random.default_rng([seed(), session.config.n])
-        # Icarus is slower by two orders of magnitude.
-        self.repeats = 4 if simulator() == "verilator" else 1
+        self.repeats = 1 if light() else 4
 
     @classmethod
     async def open(cls, dut: Any) -> Chip:
@@ -63,10 +63,15 @@ class Chip:
         """A new random network in the memory, and new latency and stalls."""
         image = random_image(self.rng, self.session.config, operators)
         await self.session.load(image.dram)
-        self.memory.latency.value = int(self.rng.choice([2, 10, 100]))
-        self.memory.jitter.value = int(self.rng.choice([0, 30]))
-        self.memory.stall.value = int(self.rng.choice([0, 60, 200]))
+        latency, jitter, stall = map(self.rng.choice, ([2, 10, 100], [0, 30], [0, 60, 200]))
+        self.pace(int(latency), int(jitter), int(stall))
         return image
+
+    def pace(self, latency: int, jitter: int = 0, stall: int = 0) -> None:
+        """How the memory answers from now on: the plusargs of these names."""
+        self.memory.latency.value = latency
+        self.memory.jitter.value = jitter
+        self.memory.stall.value = stall
 
     async def run(self, image: Image) -> Outcome:
         return await self.session.run(image.base, image.length, LIMIT)
@@ -74,10 +79,15 @@ class Chip:
     async def good_program(self) -> ProgramScore:
         """Run a random network and compare everything; tensors also with the operator models."""
         image = await self.prepare()
-        score = check(await self.run(image), self.session)
+        outcome = await self.run(image)
+        score = check(outcome, self.session)
         for name in (layer.target for layer in image.compiled.layers):
             got = image.compiled.read_tensor(self.session.shadow, 0, name)
             assert np.array_equal(got, image.values[name].reshape(got.shape)), f"tensor {name}"
+        # Layers end one after the other, and each account adds up (which stamps() checks).
+        stamps = await self.host.stamps(len(image.compiled.layers))
+        ends = [0, *(stamp["cycles"] for stamp in stamps), outcome.counters["cycles"]]
+        assert ends == sorted(ends), f"layers end at {ends}"
         return score
 
     async def stopped_program(self, image: Image, cause: Cause) -> Outcome:
@@ -250,30 +260,114 @@ async def chip_is_done_only_after_a_load_behind_the_last_store(dut: Any) -> None
 
 @cocotb.test()
 async def chip_counts_a_wait_where_it_happens(dut: Any) -> None:
-    """One command that waits for ever, and the one counter of that wait; the others stand still."""
+    """Commands that wait for ever: the category of the account, or load's or store's own counter, that says
+    so; everything else stands still."""
     chip = await Chip.open(dut)
     limit, few = 2000, 100
-    waits = {"stall_load", "stall_weights", "stall_acc", "stall_out", "load_wait", "store_wait"}
+    chip.pace(latency=2)
     pool = Pool(bypass=True, x_hi=1, y_hi=1)
     conv = Conv(out_w=4, clear=True, drain=True, wait_store=True)  # a pixel a tile: two banks, then none
-    for command, counted in (
-        (Load(wait_compute=True), {"load_wait"}),
-        (Store(wait_compute=True), {"store_wait"}),
-        (replace(pool, wait_load=True), {"stall_load"}),
-        (replace(pool, wait_store=True), {"stall_out"}),
-        (conv, {"stall_out", "stall_acc"}),
+    for commands, waits in (
+        ([Load(wait_compute=True)], {"fill", "load_wait"}),
+        ([Load(wait_compute=True), replace(pool, wait_load=True)], {"fill", "load_wait"}),
+        ([Store(wait_compute=True)], {"fill", "store_wait"}),
+        ([replace(pool, wait_load=True)], {"load"}),
+        ([replace(pool, wait_store=True)], {"store"}),
+        ([conv], {"store"}),
+        ([conv, replace(pool, wait_load=True)], {"store"}),  # the array has words to read
+        ([replace(pool, signal_load=True)] * 64, {"token"}),
+        ([replace(pool, signal_store=True)] * 64, {"token"}),
+        # Post waits with what conv has handed it; the array needs data for anything more.
+        ([replace(conv, out_w=1), replace(pool, wait_load=True)], {"load"}),
     ):
-        image = np.zeros(0x1000, np.uint8)
-        image[:128] = np.frombuffer(command.encode() + End().encode(), np.uint8)
+        image = np.zeros(0x2000, np.uint8)
+        raw = b"".join(command.encode() for command in (*commands, End()))
+        image[: len(raw)] = np.frombuffer(raw, np.uint8)
         await chip.session.load(image)
         await chip.host.write(host.WATCHDOG, limit)
-        record = await chip.host.run(0, 2, 10 * limit)
-        assert record is not None and record.cause == Cause.WATCHDOG, f"{command}: {record}"
+        record = await chip.host.run(0, len(commands) + 1, 20 * limit)
+        assert record is not None and record.cause == Cause.WATCHDOG, f"{commands[-1]}: {record}"
         counters = await chip.host.counters()
-        assert {name for name in waits if counters[name] > limit - few} == counted, f"{command}: {counters}"
-        assert all(counters[name] < few for name in waits - counted), f"{command}: {counters}"
+        names = {*host.ACCOUNT, "load_wait", "store_wait"}
+        found = {name for name in names if counters[name] >= limit}
+        assert found == waits, f"{commands[-1]}: {counters}"
+        # Sixty-four commands take their time to be read and done: drain and fill have their share.
+        rest = {"load", "weights", "store", "token", "load_wait", "store_wait"} - waits
+        assert all(counters[name] < few for name in rest), f"{commands[-1]}: {counters}"
         await chip.session.traffic()
     await chip.host.write(host.WATCHDOG, 0x100000)
+
+
+@cocotb.test()
+async def chip_accounts_for_what_a_program_is_made_to_wait_for(dut: Any) -> None:
+    """Programs whose time can be told beforehand: a pass of one pixel, a long load, a long store."""
+    chip = await Chip.open(dut)
+    n = chip.session.config.n
+    taps, words, latency = 16, 16, 100
+    chip.pace(latency)
+    fed = Load(dest=Dest.ACT, address=0x2000, run=words, signal_compute=True)
+    record = Load(dest=Dest.PAR, address=0x5000, run=9)  # zeros: any shift would not do
+    blocks = Load(dest=Dest.WGT, address=0x2000, run=taps * n)
+    pool = Pool(x_hi=1, y_hi=1, bypass=True, wait_load=True, signal_store=True)
+    conv = Conv(cb=taps, clear=True, drain=True, wait_load=True, signal_store=True)
+    gone = Store(address=0x4000, wait_compute=True)
+    # The data are on their way while the command that waits for them is read.
+    waits = latency + words - COMMAND_BYTES // n - 10
+    for commands, least in (
+        # Of a pass of one pixel and n weights, n - 1 cycles have no pixel.
+        ([record, blocks, fed, conv, gone], {"busy": taps, "weights": (taps - 1) * (n - 1)}),
+        ([fed, pool, gone], {"pool": 1, "load": waits, "drain": latency}),
+        (
+            [fed, replace(pool, out_w=words, x_step=1, x_stride=1, x_hi=words), replace(gone, run=words)],
+            {"pool": words, "load": waits, "drain": latency + words},
+        ),
+    ):
+        image = chip.rng.integers(0, 256, 0x6000).astype(np.uint8)
+        image[0x5000:] = 0
+        raw = b"".join(command.encode() for command in (*commands, End()))
+        image[: len(raw)] = np.frombuffer(raw, np.uint8)
+        await chip.session.load(image)
+        outcome = await chip.session.run(0, len(commands) + 1, LIMIT)
+        counters = outcome.counters
+        check(outcome, chip.session)
+        for name, cycles in least.items():
+            most = cycles if name in ("busy", "pool") else cycles + 2 * n + 30
+            assert cycles <= counters[name] <= most, f"{name}: not {cycles} to {most}: {counters}"
+        # The program and the first data are read before anything else can be known to wait.
+        assert counters["fill"] >= latency and counters["store"] == counters["token"] == 0, f"{counters}"
+
+
+@cocotb.test()
+async def chip_keeps_every_stamp(dut: Any) -> None:
+    """A stamp from every command of three engines that run without tokens: each in its engine's order, and
+    each with an account that adds up. The second program numbers the layers backwards, so that a stamp of the
+    first shows where one of the second is lost."""
+    chip = await Chip.open(dut)
+    per_engine = 80
+    pool = Pool(bypass=True, x_hi=1, y_hi=1, out_base=8)
+    first = (
+        Load(dest=Dest.ACT, address=0x6000, run=4, signal_compute=True),
+        replace(pool, out_base=0, wait_load=True, signal_store=True),
+        Store(address=0x7000, wait_compute=True),
+    )
+    for step in (1, -1):
+        kinds = [kind for kind in range(3) for _ in range(per_engine)]
+        chip.rng.shuffle(kinds)
+        free = [list(range(k * per_engine, (k + 1) * per_engine))[::step] for k in range(3)]
+        layers = [list(part) for part in free]
+        what = (Load(dest=Dest.ACT, address=0x6000, buffer=16), pool, Store(address=0x7000))
+        commands = [replace(what[kind], stamp=True, layer=free[kind].pop(0)) for kind in kinds]
+        image = chip.rng.integers(0, 256, 0x8000).astype(np.uint8)
+        raw = b"".join(command.encode() for command in (*first, *commands, End()))
+        image[: len(raw)] = np.frombuffer(raw, np.uint8)
+        await chip.session.load(image)
+        chip.pace(int(chip.rng.choice([2, 30])), int(chip.rng.choice([0, 60])))
+        outcome = await chip.session.run(0, len(first) + len(commands) + 1, LIMIT)
+        check(outcome, chip.session)
+        stamps = await chip.host.stamps(3 * per_engine)
+        for part in layers:
+            ends = [0, *(stamps[layer]["cycles"] for layer in part), outcome.counters["cycles"]]
+            assert all(a < b for a, b in pairwise(ends)), f"a stamp is not of this program: {ends}"
 
 
 @cocotb.test()

@@ -21,7 +21,7 @@ from tb.agents.burst import DECERR, OKAY, Burst
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Scoreboard
-from tb.agents.stream import StreamAgent, StreamPins
+from tb.agents.stream import StreamAgent, StreamPins, StreamSink
 from tb.bench import params, seed
 from tb.common.commands import SPACE, Noise, pack, wide_config
 from tb.common.watch import BusWatch, EngineError, TokenQueue, value_of
@@ -91,12 +91,12 @@ class EngineMonitor(BusWatch):
         self.sample_bus(halted)
         env.sample_events()
         given = [name for name, pins in self.signals.items() if value_of(pins.valid)]
-        stamped = value_of(dut.stamp_valid)
-        self.rule(not (halted and (given or stamped)), "a token or stamp was given while halted")
+        stamp = value_of(env.stamp.valid)
+        self.rule(not (halted and (given or stamp)), "a token or stamp was given while halted")
         for name in given:
             if value_of(self.signals[name].ready):
                 env.events.observe(("token", name))
-        if stamped:
+        if stamp and env.stamp.is_ready():
             env.events.observe(("stamp", value_of(dut.stamp_layer)))
         if value_of(dut.err_valid):
             self.rule(not halted, "an error while halted")
@@ -114,6 +114,7 @@ class DmaEnv(BlockEnv):
     kind: type[Window]
     wait_pins: tuple[str, ...]
     signal_pins: tuple[str, ...]
+    stamp_may_wait: bool
     directions: str
 
     def __init__(
@@ -139,6 +140,8 @@ class DmaEnv(BlockEnv):
         self.signals = {n: TokenQueue(n, self, dut, n, False, stall()) for n in self.signal_pins}
         for queue in (*self.waits.values(), *self.signals.values()):
             queue.credits = credits
+        self.stamp = StreamPins(dut, "stamp", ("layer",), has_ready=self.stamp_may_wait)
+        self.stamp_sink = StreamSink("stamp_sink", self, self.stamp, stall())
         self.memory = AxiMemoryAgent(
             "memory",
             self,

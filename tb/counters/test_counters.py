@@ -1,7 +1,8 @@
-"""counters: each counts its own condition while busy, and stamps keep the cycle of their layer."""
+"""counters: every busy cycle in one category, the rest by its condition, and stamps that keep the account."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -12,65 +13,90 @@ from tb.agents.env import BlockEnv, start
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.bench import Bench, params
-from tb.common.watch import value_of
+from tb.common.watch import EngineError, value_of
 
 BENCH = Bench(toplevel="npu_counters", params=[{"N": 4}, {"N": 32}], timeout=120)
-SOURCES = ("load", "post", "store")
-# In the order of the registers, after CYCLES and the eight events.
-BUS = ("read_beat", "write_beat", "read_burst", "write_burst")
-COUNTERS = 13
-INPUTS = (
-    "clear",
-    "busy",
-    "events",
-    *BUS,
-    *(f"{source}_stamp_{what}" for source in SOURCES for what in ("valid", "layer")),
+
+Pins = dict[str, int]
+# What the account is made of.
+CONDITIONS = (
+    *("conv_reads", "pool_reads", "load_missing", "units_idle", "load_held"),
+    *("weights_missing", "room_missing", "token_full", "drains"),
 )
+# docs/registers.md, "A cycle belongs to the first of these", in the order of the registers.
+RULES: dict[str, Callable[[Pins], bool]] = {
+    "busy": lambda pins: bool(pins["conv_reads"]),
+    "pool": lambda pins: bool(pins["pool_reads"]),
+    "load": lambda pins: bool(pins["load_missing"] and pins["units_idle"] and not pins["load_held"]),
+    "weights": lambda pins: bool(pins["weights_missing"]),
+    "store": lambda pins: bool(pins["room_missing"]),
+    "token": lambda pins: bool(pins["token_full"]),
+    "drain": lambda pins: bool(pins["drains"]),
+    "fill": lambda pins: True,
+}
+# In the order of the registers after CYCLES and the account, with what each adds.
+OTHERS = ("load_wait", "store_wait", "read_beat", "write_beat", "read_burst", "write_burst")
+COUNTERS = 1 + len(RULES) + len(OTHERS)
+SOURCES = ("load", "post", "store")
+PATIENCE = 20  # cycles until a stamp is taken that no other competes with
+
+Ask = tuple[str, int]  # "counter", "stamp" or "account", and rd_index
 
 
 class Model:
-    """docs/registers.md: counters count while busy; a stamp is CYCLES when its command was done."""
+    """docs/registers.md: counters count while busy; a stamp is CYCLES and the account when it is taken."""
 
     def __init__(self, n: int) -> None:
-        self.step_of = [1] * 9 + [n, n, 1, 1]
+        self.rules = list(RULES.values())
+        self.steps = [1, 1, n, n, 1, 1]
         self.count = [0] * COUNTERS
-        self.stamps: dict[int, int] = {}
+        self.stamps: dict[int, list[int]] = {}
 
-    def step(self, pins: dict[str, int]) -> None:
-        """The end of a cycle with these inputs."""
-        for source in SOURCES:
-            if pins[f"{source}_stamp_valid"]:
-                self.stamps[pins[f"{source}_stamp_layer"]] = self.count[0]
+    def step(self, pins: Pins, stamps: list[int]) -> None:
+        """The end of a cycle with these inputs, in which the stamps of these layers were taken."""
+        for layer in stamps:
+            self.stamps[layer] = self.count[: 1 + len(self.rules)]
         if pins["clear"]:
             self.count = [0] * COUNTERS
         elif pins["busy"]:
-            holds = [1, *(pins["events"] >> bit & 1 for bit in range(8)), *(pins[name] for name in BUS)]
-            self.count = [c + s * h for c, s, h in zip(self.count, self.step_of, holds, strict=True)]
+            first = next(k for k, rule in enumerate(self.rules) if rule(pins))
+            account = [int(k == first) for k in range(len(self.rules))]
+            others = [step * pins[name] for step, name in zip(self.steps, OTHERS, strict=True)]
+            self.count = [c + s for c, s in zip(self.count, (1, *account, *others), strict=True)]
 
-    def read(self, stamp: int, index: int) -> int:
+    def read(self, what: str, index: int) -> int:
         """What the read port answers."""
-        if stamp:
-            return self.stamps[index]
-        return self.count[index] if index < COUNTERS else 0
+        if what == "counter":
+            return self.count[index] if index < COUNTERS else 0
+        layer, part = divmod(index, 8)
+        return self.stamps[layer][1 + part if what == "account" else 0]
 
 
 class Cycles(uvm_component):
-    """Drives the inputs of every cycle, tells the model, and compares rd_data in every cycle after a read."""
+    """Drives the inputs of every cycle, tells the model, and compares rd_data in every cycle after a read.
+
+    load and post hold a stamp until it is taken, store's is taken at once.
+    """
 
     def __init__(self, name: str, parent: CountersEnv, dut: Any) -> None:
         super().__init__(name, parent)
         self.env, self.dut = parent, dut
+        self.offered: dict[str, int] = {}  # layers, by source
+        self.waits = 0  # cycles in which a stamp had to wait
 
     async def run_phase(self) -> None:
         env, dut, edge = self.env, self.dut, RisingEdge(self.dut.clk)
         shown: int | None = None
         while True:
             pins = env.inputs()
-            for name in INPUTS:
-                getattr(dut, name).value = pins[name]
+            for name, value in pins.items():
+                getattr(dut, name).value = value
+            self.offer()
             ask = env.asked.pop(0) if env.asked and env.rng.random() < 0.7 else None
+            what, index = ask or ("", env.rng.getrandbits(11))
             dut.rd_en.value = ask is not None
-            dut.rd_stamp.value, dut.rd_index.value = ask or (env.rng.getrandbits(1), env.rng.getrandbits(8))
+            dut.rd_stamp.value, dut.rd_account.value = what == "stamp", what == "account"
+            dut.rd_index.value = index
             await edge
             if to_int(dut.rst_n) != 1:
                 shown = None
@@ -81,53 +107,81 @@ class Cycles(uvm_component):
                 env.scoreboard.observe(value_of(dut.rd_data))
             if ask is not None:
                 shown = env.model.read(*ask)
-            env.model.step(pins)
+            env.model.step(pins, self.taken())
+
+    def offer(self) -> None:
+        """New stamps beside those that wait."""
+        for source, layer in self.env.new_stamps().items():
+            self.offered.setdefault(source, layer)
+        for source in SOURCES:
+            getattr(self.dut, f"{source}_stamp_valid").value = source in self.offered
+            layer = self.offered.get(source, self.env.rng.randrange(256))
+            getattr(self.dut, f"{source}_stamp_layer").value = layer
+
+    def taken(self) -> list[int]:
+        """Layers of the stamps that the counters take in this cycle."""
+        ready = {"store": 1} | {s: value_of(getattr(self.dut, f"{s}_stamp_ready")) for s in ("load", "post")}
+        layers = [self.offered.pop(source) for source in SOURCES if source in self.offered and ready[source]]
+        self.waits += len(self.offered)
+        return layers
 
 
 class CountersEnv(BlockEnv):
-    """Random conditions with a probability `chance` each; `busy` and `clear` as the test says."""
+    """Random conditions with a probability `chance` each; `busy` and `clear` as the test says.
+
+    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none.
+    """
 
     def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
         super().__init__(name, parent, dut)
         self.model = Model(params()["N"])
         self.chance = 0.5
-        self.stamping = False
+        self.stamping = 0.0
         self.together = False
         self.busy = self.clear = 0
-        self.pause = dict.fromkeys(SOURCES, 0)
+        self.fixed: Pins = {}  # conditions that are not random
         self.scoreboard = Scoreboard("scoreboard", self)
-        self.asked: list[tuple[int, int]] = []
+        self.asked: list[Ask] = []
         self.driver = Cycles("driver", self, dut)
 
-    def inputs(self) -> dict[str, int]:
-        """One cycle's inputs. Stamps of one cycle name different layers: else their order is not defined."""
-        rng, pins = self.rng, {"clear": self.clear, "busy": self.busy}
-        pins["events"] = sum(int(rng.random() < self.chance) << bit for bit in range(8))
-        pins |= {name: int(rng.random() < self.chance) for name in BUS}
-        layers = rng.sample(range(256), 3)
-        common = rng.random() < 0.2
-        for source, layer in zip(SOURCES, layers, strict=True):
-            self.pause[source] = max(0, self.pause[source] - 1)
-            wanted = common if self.together else rng.random() < 0.3
-            valid = self.stamping and wanted and not self.pause[source]
-            if valid:
-                # The memory takes one of three a cycle.
-                self.pause[source] = 4
-            pins |= {f"{source}_stamp_valid": int(valid), f"{source}_stamp_layer": layer}
-        return pins
+    def inputs(self) -> Pins:
+        """One cycle's inputs."""
+        random = {name: int(self.rng.random() < self.chance) for name in (*CONDITIONS, *OTHERS)}
+        return {"clear": self.clear, "busy": self.busy} | random | self.fixed
+
+    def new_stamps(self) -> dict[str, int]:
+        """Layers by source; few, so that the same one is stamped again and by others."""
+        common = self.rng.random()
+        wanted = [
+            source for source in SOURCES if (common if self.together else self.rng.random()) < self.stamping
+        ]
+        return {source: self.rng.choice((0, 255, self.rng.randrange(64))) for source in wanted}
 
     async def rest(self) -> None:
-        """No stamps for long enough that all have been kept, nothing counts."""
-        self.stamping, self.busy = False, 0
-        await self.cycles(6)
+        """Nothing counts, no new stamps; those that wait are taken. Raises EngineError if they are not."""
+        self.stamping, self.busy = 0.0, 0
+        for _ in range(PATIENCE):
+            await self.cycles(1)
+            if not self.driver.offered:
+                break
+        else:
+            raise EngineError(f"stamps are not taken: {self.driver.offered}")
+        await self.cycles(2)
+
+    def everything(self) -> list[Ask]:
+        """Every counter, the hole behind them, and each stamp that was given with its account."""
+        asked = [("counter", index) for index in range(COUNTERS + 2)]
+        for layer in self.model.stamps:
+            asked += [("stamp", 8 * layer), *(("account", 8 * layer + part) for part in range(8))]
+        return asked
 
     async def read_all(self) -> None:
-        """Every counter, the hole behind them, every stamp that was given."""
+        """Read everything while nothing moves."""
         await self.rest()
-        await self.read([(0, index) for index in range(16)] + [(1, layer) for layer in self.model.stamps])
+        await self.read(self.everything())
 
-    async def read(self, asked: list[tuple[int, int]]) -> None:
-        """Read counters (0, index) and stamps (1, layer) in random order."""
+    async def read(self, asked: list[Ask]) -> None:
+        """Read in random order."""
         self.asked += self.rng.sample(asked, len(asked))
         while self.asked:
             await self.cycles(1)
@@ -147,18 +201,26 @@ async def counters_count_only_while_busy(dut: Any, chance: float) -> None:
 
 
 @cocotb.test()
+async def counters_give_each_cycle_to_the_first_cause(dut: Any) -> None:
+    """All 512 combinations of the conditions, each for the cycles that it takes to read every counter."""
+    async with start(CountersEnv, dut) as env:
+        combinations = list(range(1 << len(CONDITIONS)))
+        env.rng.shuffle(combinations)
+        env.busy = 1
+        for bits in combinations:
+            env.fixed = {name: bits >> k & 1 for k, name in enumerate(CONDITIONS)}
+            await env.read([("counter", index) for index in range(1 + len(RULES))])
+        cycles, *account = env.model.count[: 1 + len(RULES)]
+        assert all(account) and sum(account) == cycles
+
+
+@cocotb.test()
 async def counters_count_each_condition_alone(dut: Any) -> None:
     """One condition at a time: its counter moves, the others do not."""
     async with start(CountersEnv, dut) as env:
         env.chance = 0.0
-        inputs = env.inputs
-        for condition in (*range(8), *BUS):
-
-            def one(condition: Any = condition) -> dict[str, int]:
-                pins = inputs()
-                return pins | ({"events": 1 << condition} if isinstance(condition, int) else {condition: 1})
-
-            env.inputs = one  # type: ignore[method-assign]
+        for condition in (*CONDITIONS, *OTHERS):
+            env.fixed = {condition: 1}
             env.busy = 1
             await env.cycles(env.rng.randint(2, 9))
             await env.read_all()
@@ -168,7 +230,7 @@ async def counters_count_each_condition_alone(dut: Any) -> None:
 async def counters_clear_at_start_and_stamps_do_not(dut: Any) -> None:
     async with start(CountersEnv, dut) as env:
         for _ in range(2):
-            env.stamping, env.busy = True, 1
+            env.stamping, env.busy = 0.1, 1
             await env.cycles(80)
             await env.rest()
             env.clear = 1
@@ -180,31 +242,33 @@ async def counters_clear_at_start_and_stamps_do_not(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(together=[False, True])
-async def counters_keep_stamps_that_coincide(dut: Any, together: bool) -> None:
-    """Three sources at random, or always in the same cycle; each stamp is the cycle in which it came."""
+@cocotb.parametrize(stamping=[0.1, 0.6, 1.0], together=[False, True])
+async def counters_lose_no_stamp(dut: Any, stamping: float, together: bool) -> None:
+    """Three sources at random, in the same cycle, or all of them in every cycle, store back to back."""
     async with start(CountersEnv, dut) as env:
         env.together = together
-        for _ in range(2):
-            env.stamping, env.busy = True, 1
-            await env.cycles(150)
+        for _ in range(3):
+            env.stamping, env.busy = stamping, 1
+            await env.cycles(60)
             await env.read_all()
-        assert len(env.model.stamps) > 30
+        assert len(env.model.stamps) > 5 and env.driver.waits > 0
 
 
 @cocotb.test()
 async def counters_answer_while_they_count(dut: Any) -> None:
+    """Reads of everything, also in the cycle in which a stamp is written."""
     async with start(CountersEnv, dut) as env:
-        env.busy = 1
+        env.busy, env.stamping = 1, 0.3
+        await env.cycles(30)
         for _ in range(3):
-            await env.read([(0, index) for index in range(16)])
+            await env.read(env.everything())
 
 
 @cocotb.test()
 async def counters_work_after_reset_in_flight(dut: Any) -> None:
     async with start(CountersEnv, dut) as env:
         for _ in range(5):
-            env.stamping, env.busy = True, 1
+            env.stamping, env.busy = 0.3, 1
             await env.cycles(env.rng.randint(1, 30))
             await env.rest()
             await env.reset()
@@ -216,18 +280,36 @@ async def counters_work_after_reset_in_flight(dut: Any) -> None:
 @cocotb.test(expect_error=Mismatch)
 async def scoreboard_catches_a_wrong_count(dut: Any) -> None:
     async with start(CountersEnv, dut) as env:
-        env.model.step_of[9] += 1
+        env.model.steps[2] += 1
         env.busy = 1
         await env.cycles(50)
         await env.read_all()
 
 
 @cocotb.test(expect_error=Mismatch)
-async def scoreboard_catches_a_wrong_stamp(dut: Any) -> None:
+@cocotb.parametrize(higher=range(7))
+async def scoreboard_catches_a_wrong_priority(dut: Any, higher: int) -> None:
+    """The model asks two neighbours in the wrong order and gives each the other's cycles only then."""
     async with start(CountersEnv, dut) as env:
-        env.stamping, env.busy = True, 1
+        above, below = env.model.rules[higher : higher + 2]
+        env.model.rules[higher] = lambda pins: above(pins) and not below(pins)
+        if higher == 6:  # fill is always true: nothing would be left for drain
+            env.model.rules[higher] = lambda pins: False
+        env.busy = 1
+        await env.cycles(200)
+        await env.read_all()
+
+
+@cocotb.test(expect_error=Mismatch)
+@cocotb.parametrize(wrong=range(9))
+async def scoreboard_catches_a_wrong_stamp(dut: Any, wrong: int) -> None:
+    """One cycle more in CYCLES, or in a category, of every stamp."""
+    async with start(CountersEnv, dut) as env:
+        env.stamping, env.busy = 0.3, 1
         await env.cycles(50)
-        env.model.stamps = {layer: cycle + 1 for layer, cycle in env.model.stamps.items()}
+        await env.rest()
+        for stamp in env.model.stamps.values():
+            stamp[wrong] += 1
         await env.read_all()
 
 
@@ -236,6 +318,15 @@ async def scoreboard_misses_an_answer(dut: Any) -> None:
     async with start(CountersEnv, dut) as env:
         await env.read_all()
         env.scoreboard.expect(0)
+
+
+@cocotb.test(expect_error=EngineError)
+async def bench_catches_a_stamp_that_is_never_taken(dut: Any) -> None:
+    async with start(CountersEnv, dut) as env:
+        env.driver.taken = lambda: []  # type: ignore[method-assign]
+        env.stamping = 1.0
+        await env.cycles(3)
+        await env.rest()
 
 
 @cocotb.test(expect_error=Idle)

@@ -10,8 +10,9 @@ from pathlib import Path
 from tb.agents.burst import OKAY, SLVERR
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "registers.md"
-SPACE = 4096
+SPACE = 0x4000
 STAMPS = range(0x400, 0x800, 4)
+ACCOUNTS = range(0x2000, 0x4000, 4)
 # Bits that a write changes; the page says so in words.
 WRITABLE = {"IRQ_ENABLE": 0x3, "PROG_BASE": 0xFFFF_FFC0, "PROG_LEN": 0xFFFF, "WATCHDOG": 0xFFFF_FFFF}
 
@@ -45,11 +46,11 @@ def page() -> dict[int, Register]:
 class Model:
     """The registers with their contents.
 
-    config, buffers: of this build. inputs: STATUS.busy and the error record as driven. counter: (is_stamp,
-    index) -> value at the counters' port.
+    config, buffers: of this build. inputs: STATUS.busy and the error record as driven. counter: (what,
+    index) -> value at the counters' port, what: counter, stamp or account.
     """
 
-    def __init__(self, config: int, buffers: int, counter: Callable[[bool, int], int]) -> None:
+    def __init__(self, config: int, buffers: int, counter: Callable[[str, int], int]) -> None:
         self.registers = page()
         self.value = {r.name: r.reset or 0 for r in self.registers.values()} | {
             "CONFIG": config,
@@ -80,12 +81,14 @@ class Model:
         """(data, response)."""
         addr &= ~3
         if addr in STAMPS:
-            return self.counter(True, (addr - STAMPS.start) // 4), OKAY
+            return self.counter("stamp", 8 * ((addr - STAMPS.start) // 4)), OKAY
+        if addr in ACCOUNTS:
+            return self.counter("account", (addr - ACCOUNTS.start) // 4), OKAY
         register = self.registers.get(addr)
         if register is None:
             return 0, SLVERR
         if register.access == "COUNT":
-            return self.counter(False, (addr - 0x40) // 4), OKAY
+            return self.counter("counter", (addr - 0x40) // 4), OKAY
         if register.name == "STATUS":
             return self.value["STATUS"] | self.busy, OKAY
         return (0 if register.access == "WO" else self.value[register.name]), OKAY

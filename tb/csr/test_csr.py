@@ -17,7 +17,7 @@ from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.bench import Bench, params
 from tb.common.watch import value_of
-from tb.csr.registers import SPACE, STAMPS, WRITABLE, Model, page
+from tb.csr.registers import ACCOUNTS, SPACE, STAMPS, WRITABLE, Model, page
 
 LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_BURST")
 SMALL = dict(zip(LOGS, (10, 11, 9, 8, 7, 5, 2), strict=True))
@@ -35,9 +35,10 @@ class CounterPort(uvm_component):
         self.env, self.dut = parent, dut
 
     @staticmethod
-    def value(stamp: bool, index: int) -> int:
+    def value(what: str, index: int) -> int:
         """A number that only this counter has."""
-        return (0x9E37_79B9 * (index + 1 + (stamp << 8))) & 0xFFFF_FFFF
+        space = ("counter", "stamp", "account").index(what)
+        return (0x9E37_79B9 * (index + 1 + (space << 11))) & 0xFFFF_FFFF
 
     async def run_phase(self) -> None:
         dut, edge = self.dut, RisingEdge(self.dut.clk)
@@ -46,8 +47,9 @@ class CounterPort(uvm_component):
             if to_int(dut.rst_n) != 1:
                 continue
             if value_of(dut.count_rd_en):
-                stamp = bool(value_of(dut.count_rd_stamp))
-                dut.count_rd_data.value = self.value(stamp, value_of(dut.count_rd_index))
+                stamp, account = value_of(dut.count_rd_stamp), value_of(dut.count_rd_account)
+                what = {(0, 0): "counter", (1, 0): "stamp", (0, 1): "account"}[stamp, account]
+                dut.count_rd_data.value = self.value(what, value_of(dut.count_rd_index))
             for name in ("start", "stop"):
                 if value_of(getattr(dut, name)):
                     self.env.pulses.observe(name)
@@ -129,9 +131,9 @@ class CsrEnv(BlockEnv):
 
 @cocotb.test()
 async def csr_resets_every_register_to_its_value(dut: Any) -> None:
-    """All 1024 words: values of the page, SLVERR and 0 in every hole."""
+    """All 4096 words: values of the page, SLVERR and 0 in every hole."""
     async with start(CsrEnv, dut, stalls=False) as env:
-        assert len(env.model.registers) == 28 and len(STAMPS) == 256
+        assert len(env.model.registers) == 30 and len(STAMPS) == 256 and len(ACCOUNTS) == 2048
         await env.walk()
 
 
@@ -143,7 +145,13 @@ async def csr_obeys_the_page_in_random_accesses(dut: Any, profile: int) -> None:
         rng = env.rng
         for _ in range(200):
             offset = rng.choice(
-                (*OFFSETS.values(), *OFFSETS.values(), rng.randrange(SPACE), rng.choice(STAMPS))
+                (
+                    *OFFSETS.values(),
+                    *OFFSETS.values(),
+                    rng.randrange(SPACE),
+                    rng.choice(STAMPS),
+                    rng.choice(ACCOUNTS),
+                )
             )
             addr = offset & ~3 | rng.choice((0, 0, rng.randrange(4)))
             action = rng.random()
@@ -270,7 +278,7 @@ async def csr_takes_requests_before_it_has_answered(dut: Any, profile: int) -> N
         await sending
         await env.accesses.drained(dut.clk)
         env.check_outputs()
-        reads = [rng.choice((*OFFSETS.values(), STAMPS[9], 0x7C)) for _ in range(40)]
+        reads = [rng.choice((*OFFSETS.values(), STAMPS[9], ACCOUNTS[77], 0x7C)) for _ in range(40)]
         for addr in reads:
             data, resp = env.model.read(addr)
             env.accesses.expect(Access(False, addr, data, 0, resp))
@@ -287,7 +295,7 @@ async def csr_serves_reads_beside_writes(dut: Any) -> None:
         async def reads() -> None:
             for _ in range(60):
                 addr = env.rng.choice(
-                    (0, 4, 8, 12, 0x40 + 4 * env.rng.randrange(13), env.rng.choice(STAMPS), 0x74)
+                    (0, 12, 0x40 + 4 * env.rng.randrange(15), *env.rng.sample([*STAMPS, *ACCOUNTS], 3), 0x7C)
                 )
                 assert await env.axi.read(addr) == env.model.read(addr)
 

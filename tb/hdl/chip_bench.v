@@ -22,7 +22,7 @@ module chip_bench #(
   // Host accesses: see axi_lite_host.
   reg host_request;
   reg host_write;
-  reg [11:0] host_addr;
+  reg [13:0] host_addr;
   reg [31:0] host_data;
   wire host_reply;
   wire [31:0] host_reply_data;
@@ -42,7 +42,7 @@ module chip_bench #(
     rst_n = 1'b0;
     host_request = 1'b0;
     host_write = 1'b0;
-    host_addr = 12'd0;
+    host_addr = 14'd0;
     host_data = 32'd0;
     flush = 1'b0;
     load_req = 1'b0;
@@ -52,7 +52,7 @@ module chip_bench #(
 
   always #5 clk = !clk;
 
-  wire [11:0] s_axi_awaddr;
+  wire [13:0] s_axi_awaddr;
   wire s_axi_awvalid;
   wire s_axi_awready;
   wire [31:0] s_axi_wdata;
@@ -62,7 +62,7 @@ module chip_bench #(
   wire [1:0] s_axi_bresp;
   wire s_axi_bvalid;
   wire s_axi_bready;
-  wire [11:0] s_axi_araddr;
+  wire [13:0] s_axi_araddr;
   wire s_axi_arvalid;
   wire s_axi_arready;
   wire [31:0] s_axi_rdata;

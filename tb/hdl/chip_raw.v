@@ -21,18 +21,18 @@ module chip_raw #(
     parameter integer MEM_WORDS = 1048576
 );
 
-  localparam [11:0] CTRL = 12'h010;
-  localparam [11:0] STATUS = 12'h014;
-  localparam [11:0] IRQ_ENABLE = 12'h018;
-  localparam [11:0] PROG_BASE = 12'h020;
-  localparam [11:0] PROG_LEN = 12'h024;
-  localparam [11:0] CYCLES = 12'h040;
+  localparam [13:0] CTRL = 14'h010;
+  localparam [13:0] STATUS = 14'h014;
+  localparam [13:0] IRQ_ENABLE = 14'h018;
+  localparam [13:0] PROG_BASE = 14'h020;
+  localparam [13:0] PROG_LEN = 14'h024;
+  localparam [13:0] CYCLES = 14'h040;
 
   reg clk;
   reg rst_n;
   reg host_request;
   reg host_write;
-  reg [11:0] host_addr;
+  reg [13:0] host_addr;
   reg [31:0] host_data;
   wire host_reply;
   wire [31:0] host_reply_data;
@@ -47,7 +47,7 @@ module chip_raw #(
   // One register access, from start to answer.
   task access;
     input write;
-    input [11:0] addr;
+    input [13:0] addr;
     input [31:0] data;
     begin
       host_write   = write;
@@ -68,7 +68,7 @@ module chip_raw #(
     rst_n = 1'b0;
     host_request = 1'b0;
     host_write = 1'b0;
-    host_addr = 12'd0;
+    host_addr = 14'd0;
     host_data = 32'd0;
     if (!$value$plusargs("base=%d", base)) base = 0;
     if (!$value$plusargs("length=%d", length)) length = 0;
@@ -87,7 +87,7 @@ module chip_raw #(
     $finish;
   end
 
-  wire [11:0] s_axi_awaddr;
+  wire [13:0] s_axi_awaddr;
   wire s_axi_awvalid;
   wire s_axi_awready;
   wire [31:0] s_axi_wdata;
@@ -97,7 +97,7 @@ module chip_raw #(
   wire [1:0] s_axi_bresp;
   wire s_axi_bvalid;
   wire s_axi_bready;
-  wire [11:0] s_axi_araddr;
+  wire [13:0] s_axi_araddr;
   wire s_axi_arvalid;
   wire s_axi_arready;
   wire [31:0] s_axi_rdata;

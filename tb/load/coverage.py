@@ -5,7 +5,7 @@ from __future__ import annotations
 from tb.common.cover import Coverage, Cross, Never, Point
 
 # The states of npu_load_fill, as its register holds them.
-STATES = {"idle": 0, "fill": 1, "done": 2}
+STATES = {"idle": 0, "fill": 1, "done": 2, "stamp": 3}
 
 COVERAGE = Coverage(
     "load",
@@ -49,6 +49,7 @@ COVERAGE = Coverage(
             "no_compute_token",
             "no_store_token",
             "no_room_for_token",
+            "stamp_not_taken",
             "busy",
             "address_not_taken",
             "no_data",

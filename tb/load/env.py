@@ -50,6 +50,7 @@ class LoadEnv(DmaEnv):
     kind = Load
     wait_pins = ("wait_compute", "wait_store")
     signal_pins = ("sig_compute",)
+    stamp_may_wait = True
     directions = "r"
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, **options: Any) -> None:
@@ -170,6 +171,8 @@ class LoadEnv(DmaEnv):
             cover.sample(stall="no_data")
         if value_of(dut.sig_compute_valid) and not value_of(dut.sig_compute_ready):
             cover.sample(stall="no_room_for_token")
+        if value_of(self.stamp.valid) and not self.stamp.is_ready():
+            cover.sample(stall="stamp_not_taken")
         if not value_of(dut.cmd_valid):
             cover.sample(stall="no_command")
         elif value_of(dut.stat_wait):

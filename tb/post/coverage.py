@@ -5,7 +5,7 @@ from __future__ import annotations
 from tb.common.cover import Coverage, Cross, Never, Point
 
 # The states of npu_post, as its register holds them.
-STATES = {"param": 0, "wait": 1, "drain": 2, "flush": 3, "done": 4}
+STATES = {"param": 0, "wait": 1, "drain": 2, "flush": 3, "done": 4, "stamp": 5}
 
 COVERAGE = Coverage(
     "post",
@@ -70,6 +70,7 @@ COVERAGE = Coverage(
             "no_pool_word",
             "no_store_token",
             "no_room_for_token",
+            "stamp_not_taken",
         ],
         "why nothing moves",
     ),

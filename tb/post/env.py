@@ -44,7 +44,7 @@ IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
 PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
     drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid
-    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_layer out_en out_addr
+    wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_ready stamp_layer out_en out_addr
     out_data idle stat_wait state"""
 STATE_NAMES = {code: name for name, code in STATES.items()}
 
@@ -200,6 +200,8 @@ class PostWatch(uvm_component):
             cover.sample(stall="no_store_token")
         elif peek(dut.sig_store_valid) and not peek(dut.sig_store_ready):
             cover.sample(stall="no_room_for_token")
+        elif peek(dut.stamp_valid) and not peek(dut.stamp_ready):
+            cover.sample(stall="stamp_not_taken")
         if peek(dut.desc_valid) and not peek(dut.desc_ready):
             cover.sample(stall="queue_full")
 
@@ -208,7 +210,7 @@ class PostWatch(uvm_component):
         # First the token: in the cycle of the last word it would come too early.
         if peek(dut.sig_store_valid) and peek(dut.sig_store_ready):
             self.outputs.write(Event("signal"))
-        if peek(dut.stamp_valid):
+        if peek(dut.stamp_valid) and peek(dut.stamp_ready):
             self.outputs.write(Event("stamp", peek(dut.stamp_layer)))
         en = peek(dut.out_en)
         self.check(en is not None, "out_en is X")
@@ -247,10 +249,10 @@ class PostEnv(BlockEnv):
         self.pool = Feed("pool", self, StreamPins(dut, "pool"), stalls())
         self.wait = Feed("wait", self, StreamPins(dut, "wait_store", ()), stalls(), filler=())
         self.signal = StreamAgent("signal", self, StreamPins(dut, "sig_store", ()), "sink", stalls())
+        self.stamp = StreamAgent("stamp", self, StreamPins(dut, "stamp", ("layer",)), "sink", stalls())
         self.cover = Collector("cover", self, COVERAGE).hits
-        self.under_way: deque[tuple[int, Desc, Sums, int]] = (
-            deque()
-        )  # results to come, and what to sample then
+        # Results to come of each tile, and what to sample with the last.
+        self.under_way: deque[tuple[int, Desc, Sums, int]] = deque()
         self.watch = PostWatch("watch", self, dut, n, self.cover)
         self.seen = AnalysisSink("seen", self, self.result_seen)
         self.inputs = Scoreboard("inputs", self)

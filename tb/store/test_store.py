@@ -62,6 +62,7 @@ class StoreEnv(DmaEnv):
     kind = Store
     wait_pins = ("wait_compute",)
     signal_pins = ("sig_compute", "sig_load")
+    stamp_may_wait = False
     directions = "w"
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, **options: Any) -> None:

@@ -17,6 +17,7 @@ from compiler.tflite_build import TfliteBuilder
 from models.machine import Machine
 from models.tests.litert import run as litert
 from tb.chip import net, subject_tflite
+from tb.chip.host import ACCOUNT
 from tb.chip.job import LayerResult, Result
 
 Spoil = Callable[[Compiled, NDArray[np.uint8]], None]
@@ -45,8 +46,10 @@ def simulated(spoil: Spoil) -> Callable[..., tuple[Result, dict[str, NDArray[np.
             assert Machine(compiled.config).run(dram, *program).stop is None
         rtl = dram.copy()
         spoil(compiled, rtl)
-        layers = [LayerResult(layer.name, layer.op, layer.macs, cycles=7) for layer in compiled.layers]
-        result = Result(len(inputs), 7 * len(layers), 1, layers=layers, counters={"cycles": 7})
+        account = dict.fromkeys(ACCOUNT, 0) | {"busy": 4, "fill": 3}
+        layers = [LayerResult(layer.name, layer.op, layer.macs, 7, account) for layer in compiled.layers]
+        counters = {"cycles": 7, **account}
+        result = Result(len(inputs), 7 * len(layers), 1, layers=layers, counters=counters)
         return result, {"rtl": rtl, "machine": dram}
 
     return run
@@ -106,13 +109,15 @@ def test_summary_has_the_keys_of_the_main_job(folder: Path, tmp_path: Path) -> N
     assert run(model) == 0
     found = summary(folder, model)
     main = (
-        "network images accuracy accuracy_reference accuracy_float layers bursts mismatches cycles counters"
+        "network images accuracy accuracy_reference accuracy_float layers bursts mismatches cycles account"
+        " counters"
     )
     own = "runtime runtime_mismatches host_operators outputs contract fully_connected"
     assert set(found) == set(f"{main} {own} seed simulator repeat".split())
     assert found["repeat"] == f"make net MODEL={model} SIM=verilator SEED=3"
     for layer in found["layers"]:
-        assert {"name", "op", "macs", "cycles", "utilisation", "mismatches"} < set(layer)
+        assert {"name", "op", "macs", "cycles", "account", "utilisation", "mismatches"} < set(layer)
+        assert tuple(layer["account"]) == ACCOUNT
         assert {"shape", "runtime_mismatches", "largest_difference"} < set(layer)
 
 

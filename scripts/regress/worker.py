@@ -1,0 +1,130 @@
+"""The inside of a job. It leaves results.xml in its folder, with waves also wave.fst or wave.vcd, and an exit
+code that agrees with them.
+
+    python -m scripts.regress.worker block --block conv --params 0 --sim icarus --seed 7 --folder /tmp/x
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts.regress.job import EXIT_CRASHED, EXIT_FAILED, EXIT_PASSED, EXIT_TIMED_OUT, RESULTS
+from scripts.tools import BUILD, SIMULATORS, UserError, run_program
+from tb import build as hdl
+from tb import runner, verdict
+from tb.build import Build
+
+
+def build_of(block: str, params: int, sim: str, waves: bool = False) -> tuple[str, Build]:
+    """A block's test module and its build with its params-th set of parameters."""
+    module, bench = runner.bench_of(block)
+    return module, Build(block, bench, bench.params[params], sim, waves)
+
+
+def make(block: str, params: int, sim: str) -> int:
+    """Build only."""
+    _, build = build_of(block, params, sim)
+    with hdl.alone(build):
+        hdl.make(build, jobs=1)
+    return EXIT_PASSED
+
+
+def run_block(block: str, params: int, sim: str, seed: int, folder: Path, waves: bool) -> int:
+    """One simulation of a finished build; with waves the build is made here."""
+    module, build = build_of(block, params, sim, waves)
+    if not waves:
+        return _exit_code(runner.simulate(build, module, seed, folder=folder))
+    start = time.time()
+    with hdl.alone(build):
+        hdl.make(build, jobs=1)
+        outcome = runner.simulate(build, module, seed, folder=folder)
+        keep_wave([folder, build.folder], folder, start)
+    return _exit_code(outcome)
+
+
+def _exit_code(outcome: verdict.Verdict) -> int:
+    if outcome.timed_out:
+        return EXIT_TIMED_OUT
+    if outcome.problem:
+        print(outcome.problem)
+        return EXIT_CRASHED
+    return EXIT_PASSED if outcome.passed else EXIT_FAILED
+
+
+def run_digits(images: int, sim: str, seed: int, folder: Path, waves: bool) -> int:
+    """The main job on some images."""
+    from tb.chip import digits  # a block's job needs no compiler
+
+    return _chip("digits", lambda: digits.run(sim, images, seed, waves), sim, folder, waves)
+
+
+def run_soak(count: int, config: str, sim: str, seed: int, folder: Path, waves: bool) -> int:
+    """Some random networks."""
+    from tb.chip import soak
+
+    return _chip(
+        "net", lambda: soak.run(count, seed, sim=sim, config=config, waves=waves), sim, folder, waves
+    )
+
+
+def _chip(name: str, work: Callable[[], bool], sim: str, folder: Path, waves: bool) -> int:
+    from tb.chip.job import JobFailed
+
+    start, clock, message = time.time(), time.monotonic(), "see job.log"
+    try:
+        passed = work()
+    except JobFailed as error:
+        passed, message = False, str(error)
+    test = verdict.Test(
+        name, "pass" if passed else "fail", time.monotonic() - clock, "" if passed else message
+    )
+    verdict.write_junit(folder / RESULTS, name, verdict.Verdict([test]))
+    if waves:
+        keep_wave([BUILD / "sim" / name / sim], folder, start)
+    return EXIT_PASSED if passed else EXIT_FAILED
+
+
+def keep_wave(roots: list[Path], folder: Path, since: float) -> None:
+    """Move the newest waveform below `roots`, if it was written after `since`, to folder/wave.*."""
+    found = [file for root in roots for kind in ("*.fst", "*.vcd") for file in root.rglob(kind)]
+    new = [file for file in found if file.stat().st_mtime >= since]
+    if new:
+        newest = max(new, key=lambda file: file.stat().st_mtime)
+        shutil.move(newest, folder / f"wave{newest.suffix}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind in ("make", "block", "digits", "soak"):
+        options = kinds.add_parser(kind)
+        options.add_argument("--sim", choices=SIMULATORS, required=True)
+        if kind in ("make", "block"):
+            options.add_argument("--block", required=True)
+            options.add_argument("--params", type=int, required=True)
+        else:
+            options.add_argument("--images" if kind == "digits" else "--count", type=int, required=True)
+        if kind == "soak":
+            options.add_argument("--config", required=True)
+        if kind != "make":
+            options.add_argument("--seed", type=int, required=True)
+            options.add_argument("--waves", action="store_true")
+        options.add_argument("--folder", type=Path, required=True)
+    given = vars(parser.parse_args())
+    kind = given.pop("kind")
+    try:
+        if kind == "make":
+            return make(given["block"], given["params"], given["sim"])
+        jobs: dict[str, Callable[..., int]] = {"block": run_block, "digits": run_digits, "soak": run_soak}
+        return jobs[kind](**given)
+    except UserError as error:
+        print(error)
+        return EXIT_CRASHED
+
+
+if __name__ == "__main__":
+    run_program(main)

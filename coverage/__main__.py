@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 
 from rich.console import Console
 from rich.table import Table
 
 from coverage import collect, dat, exclude, functional, holes, html, items, lcov, metrics
-from coverage.collect import CODE, FOLDER, FUNCTIONAL, Run
+from coverage.collect import CODE, FOLDER, Run
 from coverage.metrics import GATES, METRICS, Numbers, Ratio
+from scripts.regress.__main__ import LARGEST_SEED
 from scripts.testplan import coverage_of, load, plan_file
 from scripts.tools import ROOT, blocks, run_program
 from tb.build import listed
+from tb.common import cover
 
 
 def report(asked: list[str], runs: list[Run]) -> bool:
@@ -28,7 +31,7 @@ def report(asked: list[str], runs: list[Run]) -> bool:
     known = blocks()
     good = [run for run in runs if run.problem is None]
     problems = [run.problem for run in runs if run.problem]
-    problems += [f"{block} has not run" for block in asked if block not in {run.block for run in runs}]
+    problems += collect.missing(asked, runs)
 
     files = [str(file.relative_to(ROOT)) for file in listed()]
     mine = [file for file in files if items.block_of(file, known) in asked]
@@ -38,7 +41,7 @@ def report(asked: list[str], runs: list[Run]) -> bool:
     problems += wrong
 
     models = {block: model for block in known if (model := coverage_of(block))}
-    bins = functional.merge(models, [file for run in good for file in run.files(FUNCTIONAL.name)])
+    bins = functional.merge(models, [file for run in good for file in run.files(cover.FILE.name)])
     plans = {block: load(plan_file(block)) for block in asked if plan_file(block).exists()}
     tests = {block: [t for run in good if run.block == block for t in run.tests()] for block in asked}
     open_features = {
@@ -105,24 +108,23 @@ def _cell(metric: str, ratio: Ratio) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m coverage", description=__doc__)
+    fresh = secrets.randbelow(LARGEST_SEED) + 1
     parser.add_argument("--block", choices=blocks(), help="this block alone, and the files that are its own")
-    parser.add_argument("--seed", type=int, help="the first seed (fresh)")
-    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other (1)")
-    parser.add_argument(
-        "--jobs", type=int, default=collect.processors(), help="blocks at a time (processors)"
-    )
+    parser.add_argument("--seed", type=int, default=fresh, help="the first of them (fresh)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (one a core)")
     parser.add_argument(
         "--report-only", action="store_true", help="do not run: report the runs that are kept"
     )
     options = parser.parse_args()
     asked = [options.block] if options.block else blocks()
     if options.report_only:
-        return 0 if report(asked, collect.kept_runs(asked)) else 1
-    first = options.seed or secrets.randbelow(2**31 - 1 - options.seeds) + 1
+        return 0 if report(asked, collect.kept(asked)) else 1
+    seeds = [(options.seed - 1 + i) % LARGEST_SEED + 1 for i in range(options.seeds)]
     one = f" BLOCK={options.block}" if options.block else ""
-    repeat = f"seed={first}  repeat: make coverage SEED={first} SEEDS={options.seeds}{one}"
+    repeat = f"seed={options.seed}  repeat: make coverage SEED={options.seed} SEEDS={options.seeds}{one}"
     print(repeat, flush=True)
-    runs = collect.run_all(asked, range(first, first + options.seeds), options.jobs)
+    runs = collect.collect(asked, seeds, options.jobs)
     passed = report(asked, runs)
     print(("passed  " if passed else "FAILED  ") + repeat, flush=True)
     return 0 if passed else 1

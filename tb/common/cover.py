@@ -11,7 +11,7 @@ tb/<block>/coverage.py declares a block's points and crosses:
 
 Monitors and scoreboards sample plain values (tb/common/collector.py); a bin's name is `post.out.tie_up`. The
 simulation writes all bins, those never hit too, to functional.json in its folder, as
-{block: {point: {bin: hits}}}. docs/adr/0003 says why this is not cocotb-coverage.
+{block: {point: {bin: hits}}}. docs/adr/0004 says why this is not cocotb-coverage.
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ class Hits:
         self.model = model
         self.bins = model.empty()
         self._bin: dict[tuple[str, Any], str | None] = {}  # a value's bin: classified once
+        self._crosses: dict[tuple[str, ...], list[Cross]] = {}  # the crosses of the points sampled together
 
     def _bin_of(self, point: str, value: Any) -> str | None:
         key = point, value
@@ -168,13 +169,17 @@ class Hits:
         for point, name in found.items():
             if name is not None:
                 self.bins[point][name] += times
-        for cross in self.model.crosses.values():
-            if all(found.get(point) is not None for point in cross.of):
-                cell = tuple(str(found[point]) for point in cross.of)
-                name = self.model.cells(cross.name).get(cell)
-                if name is None:
-                    raise CoverageError(f"{self.model.block}.{cross.name}: {' x '.join(cell)} can never be")
-                self.bins[cross.name][name] += times
+        key = tuple(values)
+        if key not in self._crosses:
+            self._crosses[key] = [c for c in self.model.crosses.values() if values.keys() >= set(c.of)]
+        for cross in self._crosses[key]:
+            cell = tuple(found[point] for point in cross.of)
+            if None in cell:
+                continue
+            name = self.model.cells(cross.name).get(cell)  # type: ignore[arg-type]
+            if name is None:
+                raise CoverageError(f"{self.model.block}.{cross.name}: {cell} can never be")
+            self.bins[cross.name][name] += times
 
     def sample_each(self, **values: Any) -> None:
         """`sample` for every element of integer or boolean arrays; scalars and arrays are broadcast."""
@@ -184,12 +189,13 @@ class Hits:
             kind, code = np.unique(array.ravel(), return_inverse=True)
             kinds.append(kind.tolist())
             codes = codes * len(kind) + code
-        for code, times in zip(*np.unique(codes, return_counts=True), strict=True):
+        found, counts = np.unique(codes, return_counts=True)
+        for rest, times in zip(found.tolist(), counts.tolist(), strict=True):
             picked = []
             for kind in reversed(kinds):
-                code, index = divmod(code, len(kind))
+                rest, index = divmod(rest, len(kind))
                 picked.append(kind[index])
-            self.sample(int(times), **dict(zip(values, reversed(picked), strict=True)))
+            self.sample(times, **dict(zip(values, reversed(picked), strict=True)))
 
 
 _simulation: dict[str, Bins] = {}

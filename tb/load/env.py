@@ -55,6 +55,7 @@ class LoadEnv(DmaEnv):
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, **options: Any) -> None:
         self.ran = False  # since the last reset
+        self.bus = "quiet"
         self.awaited: tuple[Awaited, ...] = ()
         super().__init__(name, parent, dut, **options)
         self.cover = Collector("cover", self, COVERAGE).hits
@@ -69,7 +70,7 @@ class LoadEnv(DmaEnv):
         super().flush()
         if self.ran:
             # The register still holds what reset finds.
-            self.cover.sample(reset=STATE_NAMES[value_of(self.state)], bus=self.bus)
+            self.cover.sample(reset=self.state_name(), bus=self.bus)
         self.ran, self.was_halted = False, 0
         for samples in self.awaited:
             samples.waiting.clear()
@@ -149,6 +150,10 @@ class LoadEnv(DmaEnv):
             samples.settle()
         self.sample_cycle()
 
+    def state_name(self) -> str:
+        """What the buffer side does now."""
+        return STATE_NAMES[value_of(self.state)]
+
     def sample_cycle(self) -> None:
         """Who waits for whom, and where a halt finds the engine."""
         dut, cover = self.dut, self.cover
@@ -159,7 +164,7 @@ class LoadEnv(DmaEnv):
         halted = value_of(dut.halt)
         if halted:
             if not self.was_halted:
-                cover.sample(halt=STATE_NAMES[value_of(self.state)], bus=self.bus)
+                cover.sample(halt=self.state_name(), bus=self.bus)
             self.was_halted = halted
             return
         data, ready = value_of(dut.r_valid), value_of(dut.r_ready)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common import scenarios
 from tb.common.commands import random_window, random_windows
+from tb.load.coverage import STATES
 from tb.load.env import LoadEnv
 from tb.load.stimulus import Commands
 
@@ -118,44 +120,53 @@ async def load_works_after_reset_in_flight(dut: Any) -> None:
     await scenarios.reset_in_flight(LoadEnv, dut)
 
 
+async def stop_everywhere(env: LoadEnv, cross: str, stop: Callable[[], Awaitable[None]]) -> None:
+    """Run commands and stop them, until every combination of state and bus of a cross was stopped once."""
+    met = env.cover.bins[cross]
+    for _ in range(300):
+        unmet = [name for name, hits in met.items() if not hits]
+        if not unmet:
+            break
+        state, bus = env.rng.choice(unmet).split("_x_")
+        # The stop comes a cycle behind the one that is waited for: a state of one cycle follows another.
+        seen = env.rng.choice((state, env.rng.choice(list(STATES))))
+        commands = Commands(env.rng, env.config, words=env.rng.choice((2, 20)))
+        count = env.rng.randint(1, 3)
+        sending = cocotb.start_soon(env.run(commands.draw() for _ in range(count)))
+        for _ in range(300):
+            await env.cycles(1)
+            if (env.state_name(), env.bus) == (seen, bus):
+                break
+        await stop()
+        await sending
+        await env.reset(1)
+    assert all(met.values()), met
+    await env.run([commands.draw()])
+    await env.drained()
+
+
 @cocotb.test()
 async def load_works_after_reset_in_every_state(dut: Any) -> None:
     """Each state of the buffer side, with and without bursts on the bus."""
     async with start(LoadEnv, dut) as env:
-        met = env.cover.bins["reset_x_bus"]
-        for _ in range(400):
-            if all(met.values()):
-                break
-            commands = Commands(env.rng, env.config, words=env.rng.choice((2, 20)))
-            sending = cocotb.start_soon(env.run(commands.draw() for _ in range(4)))
-            await env.cycles(env.rng.randint(1, 60))
+
+        async def stop() -> None:
             await env.reset(env.rng.randint(1, 2))
-            await sending
-            await env.reset(1)
-        assert all(met.values()), met
-        await env.run([commands.draw()])
-        await env.drained()
+
+        await stop_everywhere(env, "reset_x_bus", stop)
 
 
 @cocotb.test()
 async def load_halts_in_every_state(dut: Any) -> None:
     """Each state of the buffer side, with and without bursts on the bus."""
     async with start(LoadEnv, dut) as env:
-        met = env.cover.bins["halt_x_bus"]
-        for _ in range(400):
-            if all(met.values()):
-                break
-            commands = Commands(env.rng, env.config, words=env.rng.choice((2, 20)))
-            sending = cocotb.start_soon(env.run(commands.draw() for _ in range(4)))
-            await env.cycles(env.rng.randint(1, 60))
+
+        async def stop() -> None:
             env.watch.halt()
             await env.halted()
             await env.reset()
-            await sending
-            await env.reset(1)
-        assert all(met.values()), met
-        await env.run([commands.draw()])
-        await env.drained()
+
+        await stop_everywhere(env, "halt_x_bus", stop)
 
 
 @cocotb.test()

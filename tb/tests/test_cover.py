@@ -56,7 +56,7 @@ def test_arrays_count_every_element() -> None:
         ({"mode": 7}, "mode has no bin for 7"),
         ({"tie": "sideways"}, "no bin for 'sideways'"),
         ({"speed": 1}, "no point speed"),
-        ({"mode": 1, "tie": "down"}, "toy.mode_x_tie: single x down can never be"),
+        ({"mode": 1, "tie": "down"}, r"toy.mode_x_tie: \('single', 'down'\) can never be"),
     ],
 )
 def test_what_has_no_place_is_an_error(values: dict, words: str) -> None:

@@ -14,7 +14,7 @@ net:      ## Run a network of your own (.tflite, .onnx) on the RTL, judged by it
 bench:    ## Measure cycles and simulation speed: ResNet-50 and other networks, block builds [SEED]
 registers: ## From rtl/csr/npu.rdl: docs/registers.md, and an HTML page, a C header, a pyuvm model
 regress:  ## Every block and the chip, many seeds, both simulators; a failure runs again with waves [SEEDS SEED BLOCK SIM JOBS]
-coverage: ## Not there yet: functional and code coverage
+coverage: ## Functional and code coverage of every block, merged, reported and gated [SEEDS SEED BLOCK JOBS]
 formal:   ## Not there yet: proofs
 mutate:   ## Not there yet: break the RTL on purpose, count what the tests catch
 report:   ## Not there yet: all results on one page

@@ -1,4 +1,4 @@
-"""Lint and format of Verilog and Python, and types: nothing here runs the design.
+"""Lint and format of Verilog and Python, types and testplans: nothing here runs the design.
 
 `make check` runs every step, two at a time, and fails if one has anything at all to say.
 `make format` (--fix) lets the two formatters write.
@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,7 @@ def python_steps() -> Iterator[tuple[str, list[str]]]:
     yield "mypy", ["mypy", "--no-error-summary"]
     yield "ruff check", ["ruff", "check", "--quiet", "--output-format", "concise"]
     yield "ruff format", ["ruff", "format", "--check", "--quiet"]
+    yield "testplans", [sys.executable, "-m", "scripts.testplan"]
 
 
 def file_list() -> Test:

@@ -57,7 +57,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "BLOCK": ("run this block's tests only; `make blocks` lists them", one_of(blocks, "block")),
     "SIM": ("simulator: verilator or icarus (verilator)", one_of(lambda: list(SIMULATORS), "simulator")),
     "SEED": ("seed of everything random (fresh at each run)", whole(1, LARGEST_SEED)),
-    "SEEDS": ("how many seeds the regression takes; SEED is the first of them (4)", whole(1, 100_000)),
+    "SEEDS": ("how many seeds: of regress (4), of coverage (1); SEED is the first", whole(1, 100_000)),
     "JOBS": ("jobs that run at the same time (one a core)", whole(1, 1024)),
     "IMAGES": ("test images of the main job", whole(1, 10000)),
     "TEST": ("only this block's tests whose name matches this regular expression", pattern),
@@ -151,6 +151,8 @@ def work(target: str, values: dict[str, str]) -> int:
         arguments = ["bench", "--seed", seed]
     elif target == "regress":
         arguments = ["scripts.regress", "--seed", seed, *options(values, "SEEDS", "BLOCK", "SIM", "JOBS")]
+    elif target == "coverage":
+        arguments = ["coverage", "--seed", seed, *options(values, "SEEDS", "BLOCK", "JOBS")]
     elif target == "registers":
         arguments = ["scripts.registers"]
     elif target == "test":
@@ -171,7 +173,7 @@ def main() -> int:
         print("\n".join(blocks()))
     elif target == "clean":
         shutil.rmtree(BUILD, ignore_errors=True)
-    elif target in ("sim", "net", "bench", "regress", "registers", "test", "check", "format"):
+    elif target in ("sim", "net", "bench", "regress", "coverage", "registers", "test", "check", "format"):
         return work(target, values)
     else:
         raise UserError(f"make {target} does not exist yet")

@@ -54,8 +54,8 @@ def seed() -> int:
 
 
 def light() -> bool:
-    """Inside a simulation: whether counts are small. So they are on Icarus, slower by one or two orders of
-    magnitude, and in a run on Verilator that is compared with one on Icarus."""
+    """Inside a simulation: whether counts are small. So they are on Icarus, which is slower by one or two
+    orders of magnitude, and in a run on Verilator that is compared with one on Icarus."""
     return simulator() == "icarus" or os.environ.get("ASSAY_LIGHT") == "1"
 
 

@@ -36,6 +36,8 @@ FAST_RUN = ["-O3", "-CFLAGS", "-O3 -march=native"]
 # The wheel's makefile was configured for a compiler without precompiled headers, but asks for them when a
 # design is split over several files: this is the flag it then lacks.
 PRECOMPILED = "-- CFG_CXXFLAGS_PCH_I=-include"
+# Verilator leaves out signals wider than its limit: none here is this wide. No FSMs: coverage/fsm.py.
+COVERAGE = "--coverage-line --coverage-toggle --coverage-expr --coverage-max-width 65536".split()
 ICARUS = ["-g2005", "-Wall", "-Wno-timescale"]
 
 
@@ -48,6 +50,7 @@ class Build:
     params: Params
     sim: str
     waves: bool = False
+    coverage: bool = False  # count lines, toggles and expressions (verilator)
 
     @property
     def label(self) -> str:
@@ -60,7 +63,8 @@ class Build:
 
     @property
     def folder(self) -> Path:
-        return BUILD / "sim" / self.name / self.sim / (self.label + ("-waves" if self.waves else ""))
+        kind = ("-waves" if self.waves else "") + ("-coverage" if self.coverage else "")
+        return BUILD / "sim" / self.name / self.sim / (self.label + kind)
 
 
 def _list() -> list[str]:
@@ -118,12 +122,14 @@ def _flags(build: Build) -> list[str]:
     if build.sim == "icarus":
         # cocotb's own module that writes the waveform is SystemVerilog.
         return [flag for flag in ICARUS if not (build.waves and flag == "-g2005")]
-    flags = VERILATOR + (FAST_RUN if build.bench.fast else QUICK_BUILD)
+    flags = VERILATOR + (FAST_RUN if build.bench.fast else QUICK_BUILD) + (COVERAGE if build.coverage else [])
     return flags + (TIMING if build.bench.timing else ["--no-timing"])
 
 
 def _control_file(build: Build) -> str:
     rows = [f'public_flat_rw -module "{module}" -var "{name}"' for module, name in build.bench.visible()]
+    if build.coverage:  # of the core, not of what tests it
+        rows.append(f'coverage_off -file "{ROOT}/tb/*"')
     return "\n".join(["`verilator_config", *rows, ""])
 
 

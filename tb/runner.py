@@ -116,16 +116,18 @@ def run_block(
     waves: bool = False,
     verbose: bool = False,
     jobs: int = 2,
+    coverage: bool = False,
 ) -> bool:
     """Build and run a block's tests with each of its parameter sets, and report. True if all passed.
 
-    jobs: simulations at a time, and compilers of the one build that is made meanwhile.
+    jobs: simulations at a time, and compilers of the one build that is made meanwhile. coverage: with builds
+    that count code coverage into run/coverage.dat.
     """
     module, bench = bench_of(block)
     if sim not in bench.simulators:
         raise UserError(f"BLOCK={block} runs on {' and '.join(bench.simulators)} only")
     print(repeat(block, sim, seed), flush=True)
-    builds = [Build(block, bench, params, sim, waves) for params in bench.params]
+    builds = [Build(block, bench, params, sim, waves, coverage) for params in bench.params]
     building = threading.Lock()
 
     def run(build: Build) -> tuple[Verdict, str]:
@@ -195,6 +197,7 @@ def main() -> int:
     parser.add_argument("--test")
     parser.add_argument("--jobs", type=int, default=2, help="simulations, and compilers, at a time")
     parser.add_argument("--waves", action="store_true")
+    parser.add_argument("--coverage", action="store_true", help="count code coverage (verilator)")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     return 0 if run_block(**vars(options)) else 1

@@ -21,23 +21,25 @@ from tb import runner, verdict
 from tb.build import Build
 
 
-def build_of(block: str, params: int, sim: str, waves: bool = False) -> tuple[str, Build]:
+def build_of(
+    block: str, params: int, sim: str, waves: bool = False, coverage: bool = False
+) -> tuple[str, Build]:
     """A block's test module and its build with its params-th set of parameters."""
     module, bench = runner.bench_of(block)
-    return module, Build(block, bench, bench.params[params], sim, waves)
+    return module, Build(block, bench, bench.params[params], sim, waves, coverage)
 
 
-def make(block: str, params: int, sim: str) -> int:
+def make(block: str, params: int, sim: str, coverage: bool) -> int:
     """Build only."""
-    _, build = build_of(block, params, sim)
+    _, build = build_of(block, params, sim, coverage=coverage)
     with hdl.alone(build):
         hdl.make(build, jobs=1)
     return EXIT_PASSED
 
 
-def run_block(block: str, params: int, sim: str, seed: int, folder: Path, waves: bool) -> int:
+def run_block(block: str, params: int, sim: str, seed: int, folder: Path, waves: bool, coverage: bool) -> int:
     """One simulation of a finished build; with waves the build is made here."""
-    module, build = build_of(block, params, sim, waves)
+    module, build = build_of(block, params, sim, waves, coverage)
     # Icarus's transactions are kept for the job that compares them; its runs are light in any case.
     env = same.LOGGED if sim == "icarus" else {}
     if not waves:
@@ -128,7 +130,9 @@ def main() -> int:
         if kind in ("make", "block", "same"):
             options.add_argument("--block", required=True)
             options.add_argument("--params", type=int, required=True)
-        else:
+        if kind in ("make", "block"):
+            options.add_argument("--coverage", action="store_true", help="count code coverage (verilator)")
+        elif kind in ("digits", "soak"):
             options.add_argument("--images" if kind == "digits" else "--count", type=int, required=True)
         if kind == "soak":
             options.add_argument("--config", required=True)
@@ -142,7 +146,7 @@ def main() -> int:
     kind = given.pop("kind")
     try:
         if kind == "make":
-            return make(given["block"], given["params"], given["sim"])
+            return make(given["block"], given["params"], given["sim"], given["coverage"])
         jobs: dict[str, Callable[..., int]] = {
             "block": run_block,
             "same": run_same,

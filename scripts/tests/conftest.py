@@ -55,6 +55,13 @@ async def counts(dut):
     assert dut.count.value == 5
 """
 
+TESTPLAN = """\
+{
+  name: toy
+  testpoints: [{ name: "count", desc: "It counts.", stage: "V1", tests: ["counts"] }]
+}
+"""
+
 
 class Tree:
     """A copy of the front door in a folder of its own, sharing this project's .venv."""
@@ -66,10 +73,12 @@ class Tree:
         shutil.copytree(
             ROOT / "scripts", root / "scripts", ignore=shutil.ignore_patterns("tests", "__pycache__")
         )
-        for package in ("tb", "models", "compiler", "nets", "bench"):
+        for package in ("tb", "tb/common", "models", "compiler", "nets", "bench", "coverage"):
             self.write(f"{package}/__init__.py", "")
         for file in (ROOT / "tb").glob("*.py"):
             shutil.copy(file, root / "tb")
+        shutil.copy(ROOT / "tb/common/cover.py", root / "tb/common")
+        self.write("docs/testplan/toy.hjson", TESTPLAN)
         self.write("scripts/verilator.vlt", "`verilator_config\n")  # waivers of the real RTL stay out
         self.write("rtl/npu.f", "rtl/npu.v\n")
         self.write("rtl/npu.v", COUNTER)

@@ -39,6 +39,7 @@ FAULTS = [
     ("verible format", "rtl/npu.v", "else count", "else  count", "rtl/npu.v"),
     ("ruff check", "tb/toy/test_toy.py", "import cocotb\n", "import cocotb\nimport sys\n", "F401"),
     ("ruff format", "tb/toy/test_toy.py", "== 5", "==  5", "test_toy.py"),
+    ("testplans", "docs/testplan/toy.hjson", '"counts"', '"sleeps"', "sleeps, which does not exist"),
     ("mypy", "tb/bench.py", "return int(", "return str(", "tb/bench.py"),
 ]
 

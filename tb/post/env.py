@@ -6,7 +6,7 @@ Sums of a tile are made when its descriptor is taken, so that a reset in flight 
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -18,9 +18,10 @@ from pyuvm import uvm_analysis_port, uvm_component
 from models.isa import PARAM_WORDS
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
-from tb.agents.scoreboard import Scoreboard
+from tb.agents.scoreboard import AnalysisSink, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params
+from tb.common.collector import Collector
 from tb.common.compute import (
     BUFFER_WORDS,
     BufferPort,
@@ -34,14 +35,18 @@ from tb.common.compute import (
     rows,
     wide_config,
 )
-from tb.post.stimulus import Parameters, Sums, expected, random_sums
+from tb.common.cover import Hits
+from tb.post import outcomes
+from tb.post.coverage import COVERAGE, STATES
+from tb.post.stimulus import Descriptors, Parameters, Sums, expected, random_sums
 
 IDLE_AFTER = 4  # cycles from the last effect of a tile to idle, at most
 
 PINS = """rst_n desc_valid desc_ready desc_data bank_full drain_en drain_bank drain_pixel drain_data
     drain_release pool_valid pool_ready par_en par_addr res_en res_addr wait_store_valid
     wait_store_ready sig_store_valid sig_store_ready stamp_valid stamp_ready stamp_layer out_en out_addr
-    out_data idle stat_wait"""
+    out_data idle stat_wait state"""
+STATE_NAMES = {code: name for name, code in STATES.items()}
 
 
 class Event(NamedTuple):
@@ -104,8 +109,9 @@ class Banks(uvm_component):
 class PostWatch(uvm_component):
     """Samples the pins once a cycle: what post takes on `inputs`, what it makes on `outputs`."""
 
-    def __init__(self, name: str, parent: uvm_component, dut: Any, n: int) -> None:
+    def __init__(self, name: str, parent: uvm_component, dut: Any, n: int, cover: Hits) -> None:
         super().__init__(name, parent)
+        self.cover = cover
         self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.n = n
@@ -138,12 +144,16 @@ class PostWatch(uvm_component):
                     pins = (dut.out_en, dut.drain_en, dut.par_en, dut.res_en, dut.stamp_valid)
                     active = [peek(pin) for pin in pins]
                     self.check(active == [0] * 5 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
+                elif self.cycle > 1:
+                    # The register still holds what reset finds.
+                    self.cover.sample(reset=self._state())
                 self.in_reset = True
                 continue
             self.in_reset = False
             self._idle()
             self._taken()
             self._made()
+            self._stalled()
             if peek(dut.desc_valid) and peek(dut.desc_ready):
                 self.accepted(Desc.unpack(peek(dut.desc_data)))
 
@@ -174,6 +184,27 @@ class PostWatch(uvm_component):
         if peek(dut.pool_valid) and peek(dut.pool_ready):
             self.inputs.write(Event("pool"))
 
+    def _state(self) -> str:
+        return "empty" if peek(self.dut.idle) else STATE_NAMES[peek(self.dut.state)]
+
+    def _stalled(self) -> None:
+        dut, cover = self.dut, self.cover
+        state = self._state()
+        if state == "empty":
+            cover.sample(stall="no_descriptor")
+        elif state == "drain" and peek(dut.pool_ready):
+            cover.sample(1 - peek(dut.pool_valid), stall="no_pool_word")
+        elif state == "drain":
+            cover.sample(1 - peek(dut.drain_en), stall="bank_not_full")
+        elif peek(dut.stat_wait):
+            cover.sample(stall="no_store_token")
+        elif peek(dut.sig_store_valid) and not peek(dut.sig_store_ready):
+            cover.sample(stall="no_room_for_token")
+        elif peek(dut.stamp_valid) and not peek(dut.stamp_ready):
+            cover.sample(stall="stamp_not_taken")
+        if peek(dut.desc_valid) and not peek(dut.desc_ready):
+            cover.sample(stall="queue_full")
+
     def _made(self) -> None:
         dut = self.dut
         # First the token: in the cycle of the last word it would come too early.
@@ -200,8 +231,8 @@ class PostEnv(BlockEnv):
         rng = self.rng
         self.config = wide_config(params()["N"], params()["LOG_DEPTH"])
         n = self.config.n
-        self.outcomes: Counter[str] = Counter()
         self.params = Parameters(rng, n)
+        self.descs = Descriptors(rng, self.params)
         self.table = np.zeros((2 * self.config.table_words, n), dtype=np.uint8)
         self.residual = np.frombuffer(rng.randbytes(BUFFER_WORDS * n), np.uint8).reshape(-1, n)
         self.next_addr = 0
@@ -219,7 +250,11 @@ class PostEnv(BlockEnv):
         self.wait = Feed("wait", self, StreamPins(dut, "wait_store", ()), stalls(), filler=())
         self.signal = StreamAgent("signal", self, StreamPins(dut, "sig_store", ()), "sink", stalls())
         self.stamp = StreamAgent("stamp", self, StreamPins(dut, "stamp", ("layer",)), "sink", stalls())
-        self.watch = PostWatch("watch", self, dut, n)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        # Results to come of each tile, and what to sample with the last.
+        self.under_way: deque[tuple[int, Desc, Sums, int]] = deque()
+        self.watch = PostWatch("watch", self, dut, n, self.cover)
+        self.seen = AnalysisSink("seen", self, self.result_seen)
         self.inputs = Scoreboard("inputs", self)
         self.outputs = Scoreboard("outputs", self)
         self.partners = Scoreboard("partners", self, minimum=0)
@@ -230,6 +265,8 @@ class PostEnv(BlockEnv):
         self.watch.inputs.connect(self.inputs.actual)
         self.watch.outputs.connect(self.outputs.actual)
         self.watch.partners.connect(self.partners.actual)
+        # Behind the scoreboard, which has raised if the result is wrong.
+        self.watch.outputs.connect(self.seen)
 
     def start_of_simulation_phase(self) -> None:
         self.dut.tab_wr_en.value = 0
@@ -237,7 +274,19 @@ class PostEnv(BlockEnv):
 
     def random_sums(self, desc: Desc) -> Sums:
         """Sums of a tile, chosen for its parameters."""
-        return random_sums(self.rng, desc, self.config, self.params.words, self.outcomes)
+        return random_sums(self.rng, desc, self.config, self.params.words)
+
+    def flush(self) -> None:
+        """Reset: tiles under way are lost."""
+        self.under_way.clear()
+
+    def result_seen(self, _: Event) -> None:
+        """A result that was expected: with its last one, a tile has been what it was meant to be."""
+        left, desc, sums, first = self.under_way.popleft()
+        if left > 1:
+            self.under_way.appendleft((left - 1, desc, sums, first))
+        else:
+            outcomes.sample(self.cover, desc, self.config, sums, self.params.words, first)
 
     def predict(self, desc: Desc) -> None:
         """An accepted descriptor: provide its sums, expect all that it must cause."""
@@ -247,10 +296,6 @@ class PostEnv(BlockEnv):
         self.next_res = (start + desc.pixels * desc.res_pitch) % BUFFER_WORDS if desc.elem else start
         placed = desc._replace(res_addr=start)
         words = expected(placed, self.config, sums, self.params.words, self.table, self.residual)
-        saturated = {"clamped_high": (desc.act_max, 1), "clamped_low": (desc.act_min, 1)}
-        if not desc.table_en:
-            for name, (limit, _) in saturated.items():
-                self.outcomes[name] += int(np.sum(words.view(np.uint8) == limit))
         values = [int.from_bytes(row, "little") for row in rows(sums)]
         if not desc.bypass:
             for k in range(PARAM_WORDS):
@@ -268,6 +313,7 @@ class PostEnv(BlockEnv):
             self.banks.tiles[desc.bank].append(values)
         if desc.restart:
             self.next_addr = desc.out_addr
+        self.under_way.append((desc.pixels + desc.signal + desc.stamp, desc, sums, self.next_addr))
         for pixel, data in enumerate(rows(words)):
             kind = "release" if pixel == desc.pixels - 1 else "drain"
             self.inputs.expect(Event("pool") if desc.from_pool else Event(kind, desc.bank, pixel))

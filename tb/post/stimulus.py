@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import Any
 
 import numpy as np
+from constrainedrandom import RandObj
 from numpy.typing import NDArray
 
 from models.blocks import param_records, post_words
@@ -16,7 +16,9 @@ from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN, Rounding
 from tb.common.compute import BUFFER_WORDS, Desc, Image
 
 ELEMENTS = 64  # element records, behind the parameter records
+FIRST_FP32_ELEMENT = 48  # of them, from here on those of mode fp32
 RECORDS = BUFFER_WORDS // PARAM_WORDS - 60
+FIRST_FLOAT = RECORDS - 800  # from here on the multipliers are finite float32, for mode fp32
 EXTREMES = np.array([INT32_MIN, INT32_MIN + 1, -1, 0, 1, INT32_MAX - 1, INT32_MAX], dtype=np.int64)
 Sums = NDArray[np.int32]
 
@@ -26,14 +28,16 @@ def wrap(values: NDArray[np.int64]) -> Sums:
     return values.astype(np.int32)
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
+    """An int8 from its bits."""
     return value - 256 if value > 127 else value
 
 
 class Parameters:
     """A parameter buffer full of legal records; record k is at `address(k)`.
 
-    A quarter of the multipliers are 2^30, which makes ties easy to reach; some are no legal Q31 at all.
+    A quarter of the multipliers are 2^30, which makes ties easy to reach; some are no legal Q31 at all. Those
+    from FIRST_FLOAT on are float32.
     """
 
     def __init__(self, rng: random.Random, n: int) -> None:
@@ -45,6 +49,7 @@ class Parameters:
         kind = data.integers(0, 8, shape)
         multiplier = np.where(kind < 2, 1 << 30, multiplier)
         multiplier = np.where((kind == 2) | (kind == 3), data.choice(EXTREMES, shape), multiplier)
+        multiplier[FIRST_FLOAT:] = random_floats(data, (RECORDS - FIRST_FLOAT, n))
         shift = data.integers(SHIFT_MIN, SHIFT_MAX, shape, endpoint=True).astype(np.int8)
         raw = [wrap(bias).view(np.uint8), wrap(multiplier).view(np.uint8), shift.view(np.uint8)]
         words = np.concatenate([part.reshape(RECORDS, -1, n) for part in raw], axis=1)
@@ -52,7 +57,9 @@ class Parameters:
         self.words[(self.base + np.arange(RECORDS * PARAM_WORDS)) % BUFFER_WORDS] = words.reshape(-1, n)
         self.elem_words = -(-RECORD_BYTES // n)
         for k in range(ELEMENTS):
-            record = random_element(data).encode().ljust(self.elem_words * n, b"\xa5")
+            record = (
+                random_element(data, k >= FIRST_FP32_ELEMENT).encode().ljust(self.elem_words * n, b"\xa5")
+            )
             where = (self.element(k) + np.arange(self.elem_words)) % BUFFER_WORDS
             self.words[where] = np.frombuffer(record, np.uint8).reshape(-1, n)
 
@@ -65,15 +72,26 @@ class Parameters:
         return (self.base + PARAM_WORDS * RECORDS + self.elem_words * record) % BUFFER_WORDS
 
 
-def random_element(data: np.random.Generator) -> Element:
-    """An element record that is legal in every mode and for every operation."""
+def random_floats(data: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Bits of finite float32, as int32: most give results in int8's range, a quarter are powers of two."""
+    exponent = np.where(data.random(shape) < 0.9, data.integers(97, 128, shape), data.integers(0, 255, shape))
+    exponent = np.where(data.random(shape) < 0.02, 0, exponent)
+    fraction = np.where(data.random(shape) < 0.25, 0, data.integers(0, 1 << 23, shape))
+    sign = np.where(data.random(shape) < 0.1, INT32_MIN, 0)
+    return sign + (exponent << 23 | fraction)
+
+
+def random_element(data: np.random.Generator, fp32: bool) -> Element:
+    """An element record that is legal for every operation, in mode fp32 or in the other two."""
     zp1, zp2, out_zp = (int(z) for z in data.integers(-128, 128, 3))
     low, high = sorted(int(z) for z in data.integers(-128, 128, 2))
     m1, m2 = (int(m) for m in data.integers(1 << 30, 1 << 31, 2))
-    # Finite as a float32, too.
-    m = int(data.integers(1 << 30, 0x7F800000))
+    if fp32:
+        m_out = int(data.integers(97, 128)) << 23 | int(data.integers(0, 1 << 23))
+        return Element(zp1, zp2, out_zp, low, high, 0, 0, int(data.integers(26, 36)), m1, m2, m_out)
     s1, s2 = (int(s) for s in data.integers(-3, 2, 2))
-    return Element(zp1, zp2, out_zp, low, high, s1, s2, int(data.integers(-24, 1)), m1, m2, m)
+    m_out = int(data.integers(1 << 30, 1 << 31))
+    return Element(zp1, zp2, out_zp, low, high, s1, s2, int(data.integers(-24, 1)), m1, m2, m_out)
 
 
 def as_command(desc: Desc) -> Conv:
@@ -83,9 +101,9 @@ def as_command(desc: Desc) -> Conv:
         out_base=desc.out_addr,
         out_pitch=desc.out_pitch,
         par_base=desc.par_addr,
-        zero_point=_signed(desc.zero_point),
-        act_min=_signed(desc.act_min),
-        act_max=_signed(desc.act_max),
+        zero_point=signed(desc.zero_point),
+        act_min=signed(desc.act_min),
+        act_max=signed(desc.act_max),
         table_en=bool(desc.table_en),
         table_sel=desc.table_sel,
         bypass=bool(desc.bypass),
@@ -104,8 +122,8 @@ def expected(
     return post_words(as_command(desc), config, sums[None], par, table, res)[0]
 
 
-def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image, outcomes: Counter[str]) -> Sums:
-    """int32 [pixels, n] for a tile. Counts what the first rounding, the second and the clamp will meet."""
+def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image) -> Sums:
+    """int32 [pixels, n] for a tile, most of them where its records round, saturate or wrap."""
     data = np.random.default_rng(rng.getrandbits(64))
     shape = (desc.pixels, config.n)
     if desc.bypass:
@@ -113,62 +131,88 @@ def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image, outc
     bias, multiplier, shift = (
         part[0].astype(np.int64) for part in param_records(as_command(desc), config, par)
     )
-    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     kind = data.integers(0, 4, shape)
     anything = data.integers(INT32_MIN, INT32_MAX, shape, endpoint=True) >> data.integers(0, 32, shape)
-    # Results around the int8 range, on the border between two of them for a multiplier of 2^30: 2 * high is
-    # the sum that gives `high` exactly, and an odd sum is a tie of the first rounding.
-    high = (data.integers(-300, 300, shape) << right) + data.choice((-1, 0, 1), shape) * ((1 << right) >> 1)
-    border = ((2 * high) >> left) + data.integers(-2, 3, shape)
+    if desc.mode == Rounding.FP32:
+        # Halves of small results; a scale that is a power of two makes each a tie.
+        scale = multiplier.astype(np.int32).view(np.float32).astype(np.float64)
+        wanted = data.integers(-600, 601, shape) / 2
+        border = np.rint(np.clip(wanted / np.where(scale == 0, 1, scale), INT32_MIN, INT32_MAX)).astype(
+            np.int64
+        )
+    else:
+        # Results around the int8 range, on the border between two of them for a multiplier of 2^30: 2 * high
+        # is the sum that gives `high` exactly, and an odd sum is a tie of the first rounding.
+        left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+        high = data.integers(-300, 300, shape) << right
+        high += data.choice((-1, 0, 1), shape) * ((1 << right) >> 1)
+        border = ((2 * high) >> left) + data.integers(-2, 3, shape)
     extreme = np.where(multiplier == INT32_MIN, INT32_MIN, data.choice(EXTREMES, shape))
     scaled = np.where(kind == 0, anything, np.where(kind == 1, extreme, border))
-    sums = wrap(scaled - bias)
-    if desc.mode == Rounding.DOUBLE:
-        _count(wrap(sums + bias), multiplier, left, right, outcomes)
-    return sums
+    return wrap(scaled - bias)
 
 
-def _count(x: Sums, multiplier: NDArray, left: NDArray, right: NDArray, outcomes: Counter[str]) -> None:
-    wide = x.astype(np.int64) << left
-    shifted = wrap(wide).astype(np.int64)
-    product = shifted * multiplier
-    high = np.minimum((product + (1 << 30)) >> 31, INT32_MAX)
-    tie = (right > 0) & (high & ((1 << right) - 1) == (1 << right) >> 1)
-    outcomes["first_tie"] += int(np.sum(product & 0x7FFFFFFF == 1 << 30))
-    outcomes["second_tie_positive"] += int(np.sum(tie & (high > 0)))
-    outcomes["second_tie_negative"] += int(np.sum(tie & (high < 0)))
-    outcomes["left_shift_wraps"] += int(np.sum(wide != shifted))
-    outcomes["int_min_squared"] += int(np.sum((product + (1 << 30)) >> 31 > INT32_MAX))
-
-
-def random_desc(rng: random.Random, params: Parameters, pixels: int, **fixed: Any) -> Desc:
-    """A descriptor of a tile of `pixels`; `fixed` fields are taken as they are."""
+def clamp_range(rng: random.Random) -> tuple[int, int]:
+    """(act_min, act_max): all of int8, a part of it, one value."""
     low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
-    if rng.random() < 0.5:
-        low, high = -128, 127
-    fields = {
-        "zero_point": rng.choice((0, 0x80, 0x7F, rng.getrandbits(8))),
-        "act_min": low & 0xFF,
-        "act_max": high & 0xFF,
-        "mode": rng.choice((0, 0, 1)),
-        "elem": rng.choice((0, 0, 0, 1, 2, 3)),
-        "elem_addr": params.element(rng.randrange(ELEMENTS)),
-        "res_pitch": rng.choice((0, 1, rng.getrandbits(16))),
-        "res_addr": rng.getrandbits(16),
-        "table_en": rng.getrandbits(1),
-        "table_sel": rng.getrandbits(1),
-        "bypass": int(rng.random() < 0.2),
-        "par_addr": params.address(rng.randrange(RECORDS)),
-        "out_pitch": rng.choice((1, 2, rng.getrandbits(16))),
-        "out_addr": rng.getrandbits(16),
-        "pixels": pixels,
-        "restart": int(rng.random() < 0.7),
-        "bank": rng.getrandbits(1),
-        "from_pool": int(rng.random() < 0.3),
-        "wait": int(rng.random() < 0.3),
-        "signal": int(rng.random() < 0.3),
-        "stamp": int(rng.random() < 0.3),
-        "layer": rng.getrandbits(8),
-    }
-    fields.update(fixed)
-    return Desc(**fields)
+    return rng.choice(
+        ((-128, 127), (-128, 127), (low, high), (low, low) if rng.random() < 0.3 else (low, high))
+    )
+
+
+def record_for(rng: random.Random, first_float: int, end: int, mode: int) -> int:
+    """A record that a rounding mode can take."""
+    return rng.randrange(first_float, end) if mode == Rounding.FP32 else rng.randrange(first_float)
+
+
+ANY16 = range(1 << 16)
+# Field of a descriptor -> value or range of values -> weight.
+WEIGHTS: dict[str, dict[Any, int]] = {
+    "zero_point": {0: 1, 0x80: 1, 0x7F: 1, range(256): 1},
+    "mode": {0: 2, 1: 1, 2: 1},
+    "elem": {0: 3, 1: 1, 2: 1, 3: 1},
+    "res_pitch": {0: 1, 1: 1, ANY16: 1},
+    "res_addr": {ANY16: 1},
+    "table_en": {0: 1, 1: 1},
+    "table_sel": {0: 1, 1: 1},
+    "bypass": {0: 2, 1: 1},
+    "out_pitch": {1: 1, 2: 1, ANY16: 1},
+    "out_addr": {ANY16: 1},
+    "restart": {0: 3, 1: 7},
+    "bank": {0: 1, 1: 1},
+    "from_pool": {0: 7, 1: 3},
+    "wait": {0: 7, 1: 3},
+    "signal": {0: 7, 1: 3},
+    "stamp": {0: 7, 1: 3},
+    "layer": {range(256): 1},
+}
+
+
+class Descriptors:
+    """Random descriptors: every field by its weights, with records that their rounding mode can take."""
+
+    def __init__(self, rng: random.Random, params: Parameters) -> None:
+        self.params = params
+        self.draws = RandObj(rng)
+        for name, weights in WEIGHTS.items():
+            self.draws.add_rand_var(name, domain=weights)
+        self.draws.add_rand_var("clamp", fn=clamp_range, args=(rng,))
+        # Worked out of the mode, so that modes keep their weights: a constraint would draw again until both
+        # fit, and most modes would be those that fit most records.
+        ends = {"record": (FIRST_FLOAT, RECORDS), "element": (FIRST_FP32_ELEMENT, ELEMENTS)}
+        for name, (first, end) in ends.items():
+            self.draws.add_rand_var(name, fn=record_for, args=(rng, first, end), rand_var_args=("mode",))
+
+    def draw(self, pixels: int, **fixed: Any) -> Desc:
+        """A descriptor of a tile of `pixels`; `fixed` fields are taken as they are."""
+        draws = self.draws
+        draws.randomize(with_values={name: value for name, value in fixed.items() if name in WEIGHTS})
+        low, high = draws.clamp
+        fields = {name: getattr(draws, name) for name in WEIGHTS} | {
+            "act_min": low & 0xFF,
+            "act_max": high & 0xFF,
+            "elem_addr": self.params.element(draws.element),
+            "par_addr": self.params.address(draws.record),
+            "pixels": pixels,
+        }
+        return Desc(**(fields | fixed))

@@ -6,36 +6,23 @@ import cocotb
 import numpy as np
 
 from models.isa import PARAM_WORDS
+from models.quantize import Rounding
 from tb.agents.env import start
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common.compute import ContractError, lighter, spoil
 from tb.post.env import PostEnv
-from tb.post.stimulus import RECORDS, random_desc
+from tb.post.stimulus import FIRST_FLOAT
 
 BENCH = Bench(toplevel="npu_post", params=[{"N": 4, "LOG_DEPTH": 3}, {"N": 16, "LOG_DEPTH": 8}])
-
-# What the sums of a run must have met at least once, or the run proves little.
-OUTCOMES = {
-    "first_tie",
-    "second_tie_positive",
-    "second_tie_negative",
-    "left_shift_wraps",
-    "int_min_squared",
-    "clamped_high",
-    "clamped_low",
-}
 
 
 def tiles(env, count, pixels=None, **fixed):
     """Random descriptors; the first one starts at its out_addr."""
     sizes = [pixels or env.rng.randint(1, min(env.config.acc_depth, 30)) for _ in range(count)]
     first = {"restart": 1}
-    return [
-        random_desc(env.rng, env.params, size, **{**(first if k == 0 else {}), **fixed})
-        for k, size in enumerate(sizes)
-    ]
+    return [env.descs.draw(size, **{**(first if k == 0 else {}), **fixed}) for k, size in enumerate(sizes)]
 
 
 @cocotb.test()
@@ -61,8 +48,9 @@ async def post_requantises_a_million_sums_like_the_model(dut):
         # Short tiles where there are few: many parameter records must be met.
         size = lighter(depth, 16) if depth > 16 else depth
         await env.run(tiles(env, pixels // size + 1, size, bypass=0, table_en=0, wait=0), patience=2000)
-    missed = OUTCOMES - {name for name, count in env.outcomes.items() if count}
-    assert not missed, f"no sum met: {missed}"
+    for point in ("mode_x_tie", "edge", "out"):
+        missed = [name for name, hits in env.cover.bins[point].items() if not hits]
+        assert not missed, f"no sum met {point}: {missed}"
     assert env.outputs.compared >= pixels
 
 
@@ -71,16 +59,17 @@ async def post_uses_every_shift_of_every_lane(dut):
     async with start(PostEnv, dut, stalled=False) as env:
         seen: set[tuple[int, int]] = set()
         shifts = env.params.words.view(np.int8)
-        rows = [(env.params.base + PARAM_WORDS * k + 8) % len(shifts) for k in range(RECORDS)]
+        rows = [(env.params.base + PARAM_WORDS * k + 8) % len(shifts) for k in range(FIRST_FLOAT)]
         for record, row in enumerate(rows):
             new = {(lane, int(shift)) for lane, shift in enumerate(shifts[row])} - seen
-            if new and len(new) >= env.config.n // 2 or (record > RECORDS // 2 and new):
+            if new and len(new) >= env.config.n // 2 or (record > FIRST_FLOAT // 2 and new):
                 seen |= new
                 desc = tiles(
                     env,
                     1,
                     min(8, env.config.acc_depth),
                     par_addr=env.params.address(record),
+                    mode=env.rng.choice((Rounding.DOUBLE, Rounding.SINGLE)),
                     bypass=0,
                     table_en=0,
                 )[0]
@@ -132,6 +121,22 @@ async def post_works_after_reset_in_flight(dut):
             await env.reset(env.rng.choice((0, 3)))
         await env.write_table(0, Stalls(env.rng))
         await env.run(tiles(env, lighter(20, 4), table_sel=0))
+
+
+@cocotb.test()
+async def post_works_after_reset_in_every_state(dut):
+    async with start(PostEnv, dut) as env:
+        met = env.cover.bins["reset"]
+        for _ in range(400):
+            if all(met.values()):
+                break
+            sending = cocotb.start_soon(env.send(tiles(env, 3, 2, table_en=0, wait=1, signal=1, restart=1)))
+            await env.cycles(env.rng.randint(1, 80))
+            await env.reset(env.rng.choice((0, 1, 3)))
+            await sending
+            await env.reset(0)
+        assert all(met.values()), met
+        await env.run(tiles(env, 3, table_en=0))
 
 
 @cocotb.test()

@@ -39,7 +39,7 @@ INPUTS = np.arange(256, dtype=np.uint8).view(np.int8)
 # glibc 2.36 a float64 tanh rounded to float32 differs in one value of five and in one table entry of two
 # million.
 _LIBM = ctypes.CDLL(None)
-for _name in ("expf", "tanhf", "erfcf"):
+for _name in ("expf", "expm1f", "tanhf", "erfcf"):
     getattr(_LIBM, _name).restype = ctypes.c_float
     getattr(_LIBM, _name).argtypes = [ctypes.c_float]
 
@@ -102,14 +102,20 @@ def gelu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, approxim
 
 def exp_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     """e to the power of x. Source: TFLite ExpPrepare."""
-    return float_table(_LIBM.expf, x_scale, x_zp, y_scale, y_zp)
+    with np.errstate(over="ignore"):
+        return float_table(_LIBM.expf, x_scale, x_zp, y_scale, y_zp)
+
+
+def elu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """x, or e^x - 1 below zero. Source: TFLite EluPrepare."""
+    return float_table(lambda x: np.float32(_LIBM.expm1f(x)) if x < 0 else x, x_scale, x_zp, y_scale, y_zp)
 
 
 def abs_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     """The magnitude; equal scales are not multiplied. Source: TFLite AbsEvalQuantized."""
     value = np.abs(_centred(x_zp))
     if np.float32(x_scale) != np.float32(y_scale):
-        value = _scaled(value, np.float64(np.float32(x_scale)) / np.float64(np.float32(y_scale)))
+        value = _scaled(value, np.float32(x_scale) / np.float32(y_scale))
     return clamp(value, y_zp)
 
 

@@ -83,6 +83,9 @@ def fuse_joins(layers: list[Layer], kept: Iterable[str]) -> tuple[list[Layer], d
             assert layer.partner is not None
             free = own != other and count[own] == 1 and own not in keep and own not in gone
             if free and type(conv) is ConvLayer and conv.partner is None and conv.table is None:
+                # A command has one rounding mode.
+                if conv.rounding is not layer.rounding:
+                    continue
                 if own != layer.source and layer.partner.kind is Elementwise.SUB:
                     continue  # the difference has an order
                 partner = _swapped(layer.partner, layer.source) if own != layer.source else layer.partner

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from models.quantize import (
     INT8_MAX,
     INT8_MIN,
+    INT32_MAX,
+    INT32_MIN,
     Rounding,
     activation_range,
     clamp,
@@ -26,11 +28,13 @@ from models.quantize import (
     requantize,
     round_half_away,
     rounding_divide_by_pot,
+    saturating_rounding_doubling_high_mul,
 )
 
 Table = NDArray[np.int8]
 
 INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
+_RSQRT_BITS = 20  # of a fraction between two multiplications
 
 # Entry i of a table belongs to this input.
 INPUTS = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -39,7 +43,7 @@ INPUTS = np.arange(256, dtype=np.uint8).view(np.int8)
 # glibc 2.36 a float64 tanh rounded to float32 differs in one value of five and in one table entry of two
 # million.
 _LIBM = ctypes.CDLL(None)
-for _name in ("expf", "expm1f", "tanhf", "erfcf"):
+for _name in ("expf", "expm1f", "tanhf", "erfcf", "logf"):
     getattr(_LIBM, _name).restype = ctypes.c_float
     getattr(_LIBM, _name).argtypes = [ctypes.c_float]
 
@@ -133,6 +137,51 @@ def prelu_table(
     return clamp(np.where(centred >= 0, _scaled(centred, identity), below), y_zp)
 
 
+def log_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """The natural logarithm; the least value of the output where there is none. Source: TFLite LogPrepare."""
+    lowest = np.float32(y_scale) * np.float32(INT8_MIN - y_zp)
+    return float_table(lambda x: np.float32(_LIBM.logf(x)) if x > 0 else lowest, x_scale, x_zp, y_scale, y_zp)
+
+
+def sqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """The square root, rounded down; 0 below zero, where LiteRT refuses to run.
+
+    Found by experiment with LiteRT 2.3.0.
+    """
+    real = np.sqrt(np.maximum(_centred(x_zp), 0) * np.float64(np.float32(x_scale)))
+    levels = np.floor(real / np.float64(np.float32(y_scale)))
+    return clamp(np.minimum(levels, INT32_MAX).astype(np.int64), y_zp)
+
+
+def rsqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """One over the square root in fixed point; 127 at zero, and below it, where LiteRT refuses to run.
+
+    Source: TFLite RsqrtEvalQuantized and GetInvSqrtQuantizedMultiplierExp.
+    """
+    real = 1 / (np.sqrt(np.float64(np.float32(x_scale))) * np.float64(np.float32(y_scale)))
+    multiplier, shift = quantize_multiplier(real)
+    table, one = np.full(256, INT8_MAX, dtype=np.int8), np.array([1], dtype=np.int32)
+    for entry, value in enumerate(_centred(x_zp).tolist()):
+        if value > 0:
+            inverse, exponent = _inverse_square_root(value)
+            fine = requantize(one, inverse, exponent + _RSQRT_BITS, Rounding.DOUBLE)
+            levels = requantize(fine, multiplier, shift - _RSQRT_BITS, Rounding.DOUBLE)
+            table[entry] = clamp(levels, y_zp)[0]
+    return table
+
+
+def neg_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """LiteRT's int8 kernel negates the integers, whatever they mean, and -128 stays.
+
+    Raises ValueError where that is not the negated value: zero points other than 0, or two scales.
+    """
+    if x_zp or y_zp or np.float32(x_scale) != np.float32(y_scale):
+        raise ValueError(
+            "LiteRT negates the integers; only with zero points of 0 and one scale is that the negated value"
+        )
+    return -INPUTS
+
+
 def requantize_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     """The same real value at another scale and zero point. Source: TFLite QUANTIZE (Requantize)."""
     ratio = np.float64(np.float32(x_scale)) / np.float64(np.float32(y_scale))
@@ -140,7 +189,7 @@ def requantize_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Ta
 
 
 def relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, activation: str = "RELU") -> Table:
-    """RELU, RELU6 or RELU_N1_TO_1 as an operator of its own, which may change the scale.
+    """RELU, RELU6, RELU_0_TO_1 or RELU_N1_TO_1 as an operator of its own, which may change the scale.
 
     Fused into another operator it is only the clamp of `activation_range`. The ratio of scales is rounded to
     float32 here, unlike `requantize_table`. Source: TFLite QuantizedReluX.
@@ -186,6 +235,28 @@ def hard_swish_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Ta
     # Truncates towards zero, to cancel the bias of the rounding products above.
     product = np.trunc(gate * output / 2**15).astype(np.int64)
     return clamp(rounding_divide_by_pot(product, -output_exponent), y_zp)
+
+
+def _inverse_square_root(value: int) -> tuple[int, int]:
+    """(Q31, exponent) of 1 / sqrt(value), for 1 <= value <= 255: five steps of Newton in gemmlowp's Q28."""
+    if value == 1:
+        return INT32_MAX, 0
+    pairs = (31 - value.bit_length()) // 2 - 1
+    scaled = value << (2 * pairs) >> 1
+    half = np.int32((scaled + 1) >> 1)
+    three_halves, root = np.int32(3 << 27), np.int32(1 << 28)
+
+    def rescaled(raw: int) -> np.int32:
+        return np.int32(np.clip(raw << 3, INT32_MIN, INT32_MAX))
+
+    def product(a: np.int32, b: np.int32) -> int:
+        return int(saturating_rounding_doubling_high_mul(np.asarray(a), b))
+
+    for _ in range(5):
+        cube = product(np.int32(product(root, root)), root) << 6
+        cubed = np.int32(np.clip(cube, INT32_MIN, INT32_MAX))
+        root = rescaled(product(three_halves, root) - product(half, cubed))
+    return product(root, np.int32(1518500250)), pairs - 11
 
 
 def _centred(x_zp: int) -> NDArray[np.int32]:

@@ -81,7 +81,7 @@ def xnnpack_element(
 ) -> Element:
     """The record for mode FP32 with which the core does what XNNPACK does. Arguments as `tflite_element`.
 
-    ADD, SUB: ratios of scales as integers, the larger one of 21 bits; their sum is shifted to the right, a tie
+    ADD, SUB: ratios of scales as integers, the larger one of 21 bits; the sum is shifted to the right, a tie
     up. MUL: float32 product times float32 scale, half to even, then the zero point. Raises ValueError where
     XNNPACK has no such operator: a sum whose larger ratio is not in [2^-10, 2^8).
     Source: XNNPACK xnn_init_qs8_add_minmax_scalar_params, xnn_init_qs8_mul_minmax_scalar_params.
@@ -109,7 +109,7 @@ def mean_levels(
 ) -> NDArray[np.int8]:
     """MEAN: rint(float32(sum) * F + (y_zp - count * x_zp * F)), every step in float32.
 
-    total: sums of `count` int8 values, not centred, any shape. scales, zero_points: of input and output, int8.
+    total: sums of `count` int8 values, not centred, any shape. scales, zero_points: of input and output.
     """
     shift = 128 if unsigned else 0
     factor = np.float32(scales[0]) / np.float32(scales[1]) / np.float32(count)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compiler.ir import Node, Tensor
 from compiler.layer import Geometry, Layout, Partner, PoolLayer, blocks_of
-from compiler.ops.context import Context, fault_of_activation
+from compiler.ops.context import Arithmetic, Context, fault_of_activation
 from models import ort
 from models.elementwise import (
     Element,
@@ -22,6 +22,7 @@ from models.elementwise import (
 )
 from models.isa import PoolKind
 from models.quantize import Rounding
+from models.xnnpack import xnnpack_element
 
 _KINDS = {"ADD": Elementwise.ADD, "SUB": Elementwise.SUB, "MUL": Elementwise.MUL}
 
@@ -40,10 +41,12 @@ def lower(node: Node, context: Context) -> PoolLayer:
     context.layouts[target.name] = layout
     scales = (first.scale, second.scale, target.scale)
     zeros = (first.zero_point, second.zero_point, target.zero_point)
-    apart = 0
+    apart, arithmetic = 0, context.arithmetic(node)
     try:
-        if context.rounding is Rounding.FP32:
+        if arithmetic is Arithmetic.ONNX_RUNTIME:
             record, apart = _fp32(kind, scales, zeros, context.clamp(node, target), target.unsigned)
+        elif arithmetic is Arithmetic.XNNPACK:
+            record = xnnpack_element(kind, scales, zeros, context.clamp(node, target))
         else:
             record = tflite_element(kind, scales, zeros, context.clamp(node, target))
     except ValueError as error:
@@ -58,7 +61,7 @@ def lower(node: Node, context: Context) -> PoolLayer:
         geometry=Geometry(rows, columns, cb, rows, columns, cb, kernel=(1, 1)),
         kind=PoolKind.MAX,
         partner=Partner(None if data is not None else second.name, kind, record, data, broadcast, apart),
-        rounding=context.rounding,
+        rounding=arithmetic.rounding,
     )
 
 

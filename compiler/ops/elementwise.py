@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from compiler.ir import Node, Tensor
 from compiler.layer import Geometry, PoolLayer, blocks_of
-from compiler.ops.context import Context
-from models import activation
+from compiler.ops.context import Arithmetic, Context
+from models import activation, xnnpack
 from models.isa import PoolKind
+
+Scales = tuple[float, int, float, int]  # scale and zero point of input and output
 
 TABLES = (
     "ABS",
+    "ELU",
     "EXP",
     "GELU",
     "HARD_SWISH",
     "LEAKY_RELU",
+    "LOG",
     "LOGISTIC",
+    "NEG",
     "PRELU",
     "QUANTIZE",
     "RELU",
     "RELU6",
+    "RELU_0_TO_1",
     "RELU_N1_TO_1",
+    "RSQRT",
+    "SQRT",
     "TABLE",
     "TANH",
 )
@@ -52,37 +62,56 @@ def lower(node: Node, context: Context) -> PoolLayer:
 
 def _table(node: Node, context: Context, source: Tensor, target: Tensor) -> activation.Table:
     scales = (source.scale, source.zero_point, target.scale, target.zero_point)
+    if context.arithmetic(node) is Arithmetic.XNNPACK:
+        return _xnnpack_table(node, scales, target.unsigned)
     match node.op:
-        case "LOGISTIC":
-            return activation.sigmoid_table(*scales)
         case "TABLE":
             return node.options["table"]
-        case "TANH":
-            return activation.tanh_table(*scales)
         case "LEAKY_RELU":
             return activation.leaky_relu_table(*scales, alpha=node.options["alpha"])
         case "PRELU":
-            slopes = context.tensor(node, node.inputs[1])
-            if (
-                slopes.data is None
-                or slopes.dtype != np.int8
-                or slopes.data.size != 1
-                or len(slopes.scales) != 1
-            ):
-                raise context.fail(
-                    node, "slopes must be one constant of int8; one per channel is not supported"
-                )
-            slope = int(slopes.data.reshape(-1)[0]) - slopes.zero_point
-            return activation.prelu_table(*scales, slope=slope, slope_scale=slopes.scale)
+            return _prelu_table(node, context, scales)
         case "GELU":
             return activation.gelu_table(*scales, approximate=bool(node.options.get("approximate")))
-        case "EXP":
-            return activation.exp_table(*scales)
-        case "ABS":
-            return activation.abs_table(*scales)
-        case "QUANTIZE":
-            return activation.requantize_table(*scales)
-        case "HARD_SWISH":
-            return activation.hard_swish_table(*scales)
-        case _:
+        case "RELU" | "RELU6" | "RELU_0_TO_1" | "RELU_N1_TO_1":
             return activation.relu_table(*scales, activation=node.op)
+        case _:
+            return _PLAIN[node.op](*scales)
+
+
+_PLAIN: dict[str, Callable[[float, int, float, int], activation.Table]] = {
+    "ABS": activation.abs_table,
+    "ELU": activation.elu_table,
+    "EXP": activation.exp_table,
+    "HARD_SWISH": activation.hard_swish_table,
+    "LOG": activation.log_table,
+    "LOGISTIC": activation.sigmoid_table,
+    "NEG": activation.neg_table,
+    "QUANTIZE": activation.requantize_table,
+    "RSQRT": activation.rsqrt_table,
+    "SQRT": activation.sqrt_table,
+    "TANH": activation.tanh_table,
+}
+
+
+def _prelu_table(node: Node, context: Context, scales: Scales) -> activation.Table:
+    slopes = context.tensor(node, node.inputs[1])
+    if slopes.data is None or slopes.dtype != np.int8 or slopes.data.size != 1 or len(slopes.scales) != 1:
+        raise context.fail(node, "slopes must be one constant of int8; one per channel is not supported")
+    slope = int(slopes.data.reshape(-1)[0]) - slopes.zero_point
+    return activation.prelu_table(*scales, slope=slope, slope_scale=slopes.scale)
+
+
+def _xnnpack_table(node: Node, scales: Scales, unsigned: bool) -> activation.Table:
+    match node.op:
+        case "LOGISTIC":
+            return xnnpack.float_table(xnnpack.sigmoid, *scales, unsigned=unsigned)
+        case "TANH":
+            return xnnpack.float_table(xnnpack.tanh, *scales, unsigned=unsigned)
+        case "ELU":
+            return xnnpack.float_table(xnnpack.elu, *scales, unsigned=unsigned)
+        case "LEAKY_RELU":
+            return xnnpack.leaky_relu_table(*scales, alpha=node.options["alpha"])
+        case "QUANTIZE":
+            return xnnpack.requantize_table(*scales)
+    raise ValueError("XNNPACK takes it in this LiteRT, and how it computes it is not known")

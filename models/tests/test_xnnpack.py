@@ -1,4 +1,4 @@
-"""Sums, products, means, pools and tables on LiteRT's default path: what XNNPACK takes, and what it leaves."""
+"""Sums, products, means, pools and tables on LiteRT's default path: what XNNPACK takes and what it leaves."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Mean:
 
 
 def draw_mean(rng: np.random.Generator, most: int = 12, equal: float = 0.3) -> Mean:
-    """equal: how often input and output share a scale; then every second sum of an even number may be a tie."""
+    """equal: how often input and output share a scale; then a sum of an even number is often a tie."""
     rows, columns = (int(n) for n in rng.integers(1, most + 1, 2))
     x_scale = draw_scale(rng)
     y_scale = x_scale if rng.random() < equal else float(np.float32(x_scale * 4 ** rng.uniform(-1.5, 1)))
@@ -332,7 +332,7 @@ def test_table_left_to_tflite_matches(operator: str) -> None:
 
 @pytest.mark.parametrize("operator", ["ELU", "quantize", "leaky_relu"])
 def test_table_of_contract_tflite_is_caught(operator: str) -> None:
-    """XNNPACK's tables are not the reference kernels'. Those of sigmoid and tanh differ by next to nothing."""
+    """XNNPACK's tables are not the reference kernels'. Sigmoid and tanh differ by next to nothing."""
     wrong: dict[str, Table] = {
         "ELU": activation.elu_table,
         "quantize": activation.requantize_table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ class Case:
         scale = np.float32(self.x_scale) * self.w_scale
         bias = b.add_tensor("bias", self.bias.shape, np.int32, scale, data=self.bias)
         y = j.tensor((shape[0], shape[2]) if dense else (1, *shape), self.y_scale, self.zeros[2])
-        window = {"stride": self.stride, "dilation": self.dilation, "padding": self.padding}
+        window: dict[str, Any] = {"stride": self.stride, "dilation": self.dilation, "padding": self.padding}
         if dense:
             b.fully_connected(x, w, bias, y, activation=self.activation)
         elif axis == 3 or self.operator == "depthwise convolution":

@@ -4,7 +4,8 @@ A table holds, at the bit pattern of each int8 input (viewed as uint8), the outp
 and computes nothing, so an activation is exact when its table is. Each function here reproduces the
 arithmetic by which LiteRT's reference kernel gets its values, float or fixed point.
 
-Scales are float32 values (converted here), zero points int8. Every table is int8 [256].
+Scales are float32 values (converted here), zero points int8. Every table is int8 [256]. mode: DOUBLE, or
+SINGLE for TFLITE_SINGLE_ROUNDING builds.
 """
 
 from __future__ import annotations
@@ -115,16 +116,25 @@ def elu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     return float_table(lambda x: np.float32(_LIBM.expm1f(x)) if x < 0 else x, x_scale, x_zp, y_scale, y_zp)
 
 
-def abs_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+def abs_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """The magnitude; equal scales are not multiplied. Source: TFLite AbsEvalQuantized."""
     value = np.abs(_centred(x_zp))
     if np.float32(x_scale) != np.float32(y_scale):
-        value = _scaled(value, np.float32(x_scale) / np.float32(y_scale))
+        value = _scaled(value, np.float32(x_scale) / np.float32(y_scale), mode)
     return clamp(value, y_zp)
 
 
 def prelu_table(
-    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, slope: int, slope_scale: float
+    x_scale: float,
+    x_zp: int,
+    y_scale: float,
+    y_zp: int,
+    *,
+    slope: int,
+    slope_scale: float,
+    mode: Rounding = Rounding.DOUBLE,
 ) -> Table:
     """x, or slope * slope_scale * x below zero. slope: the quantised value less its zero point.
 
@@ -133,8 +143,8 @@ def prelu_table(
     identity = np.float32(x_scale) / np.float32(y_scale)
     scaled = np.float32(x_scale) * np.float32(slope_scale) / np.float32(y_scale)
     centred = _centred(x_zp)
-    below = _scaled((centred * slope).astype(np.int32), scaled)
-    return clamp(np.where(centred >= 0, _scaled(centred, identity), below), y_zp)
+    below = _scaled((centred * slope).astype(np.int32), scaled, mode)
+    return clamp(np.where(centred >= 0, _scaled(centred, identity, mode), below), y_zp)
 
 
 def log_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
@@ -153,7 +163,9 @@ def sqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     return clamp(np.minimum(levels, INT32_MAX).astype(np.int64), y_zp)
 
 
-def rsqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+def rsqrt_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """One over the square root in fixed point; 127 at zero, and below it, where LiteRT refuses to run.
 
     Source: TFLite RsqrtEvalQuantized and GetInvSqrtQuantizedMultiplierExp.
@@ -164,8 +176,8 @@ def rsqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     for entry, value in enumerate(_centred(x_zp).tolist()):
         if value > 0:
             inverse, exponent = _inverse_square_root(value)
-            fine = requantize(one, inverse, exponent + _RSQRT_BITS, Rounding.DOUBLE)
-            levels = requantize(fine, multiplier, shift - _RSQRT_BITS, Rounding.DOUBLE)
+            fine = requantize(one, inverse, exponent + _RSQRT_BITS, mode)
+            levels = requantize(fine, multiplier, shift - _RSQRT_BITS, mode)
             table[entry] = clamp(levels, y_zp)[0]
     return table
 
@@ -182,23 +194,35 @@ def neg_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     return -INPUTS
 
 
-def requantize_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+def requantize_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """The same real value at another scale and zero point. Source: TFLite QUANTIZE (Requantize)."""
     ratio = np.float64(np.float32(x_scale)) / np.float64(np.float32(y_scale))
-    return clamp(_scaled(_centred(x_zp), ratio), y_zp)
+    return clamp(_scaled(_centred(x_zp), ratio, mode), y_zp)
 
 
-def relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, activation: str = "RELU") -> Table:
+def relu_table(
+    x_scale: float,
+    x_zp: int,
+    y_scale: float,
+    y_zp: int,
+    *,
+    activation: str = "RELU",
+    mode: Rounding = Rounding.DOUBLE,
+) -> Table:
     """RELU, RELU6, RELU_0_TO_1 or RELU_N1_TO_1 as an operator of its own, which may change the scale.
 
     Fused into another operator it is only the clamp of `activation_range`. The ratio of scales is rounded to
     float32 here, unlike `requantize_table`. Source: TFLite QuantizedReluX.
     """
     ratio = np.float32(x_scale) / np.float32(y_scale)
-    return clamp(_scaled(_centred(x_zp), ratio), y_zp, *activation_range(activation, y_scale, y_zp))
+    return clamp(_scaled(_centred(x_zp), ratio, mode), y_zp, *activation_range(activation, y_scale, y_zp))
 
 
-def leaky_relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, alpha: float) -> Table:
+def leaky_relu_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, alpha: float, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """x, or alpha * x below zero. alpha: not negative. The multipliers are formed in float32.
 
     Source: TFLite LeakyReluPrepare and QuantizeLeakyRelu.
@@ -206,7 +230,9 @@ def leaky_relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, al
     identity = np.float32(x_scale) / np.float32(y_scale)
     slope = np.float32(x_scale) * np.float32(alpha) / np.float32(y_scale)
     centred = _centred(x_zp)
-    return clamp(np.where(centred >= 0, _scaled(centred, identity), _scaled(centred, slope)), y_zp)
+    return clamp(
+        np.where(centred >= 0, _scaled(centred, identity, mode), _scaled(centred, slope, mode)), y_zp
+    )
 
 
 def hard_swish_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
@@ -263,8 +289,8 @@ def _centred(x_zp: int) -> NDArray[np.int32]:
     return INPUTS.astype(np.int32) - np.int32(x_zp)
 
 
-def _scaled(value: NDArray[np.int32], real: float | np.floating) -> NDArray[np.int32]:
-    return requantize(value, *quantize_multiplier(real), Rounding.DOUBLE)
+def _scaled(value: NDArray[np.int32], real: float | np.floating, mode: Rounding) -> NDArray[np.int32]:
+    return requantize(value, *quantize_multiplier(real), mode)
 
 
 def _quantize_multiplier_16(real: np.floating) -> tuple[int, int]:

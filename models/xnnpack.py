@@ -234,6 +234,14 @@ def elu(x: np.float32) -> float:
     return float(_LIBM.expm1f(x)) if x < 0 else float(x)
 
 
+def square_table(
+    x_scale: Scale, x_zp: int, y_scale: Scale, y_zp: int, out_range: Range, *, unsigned: bool = False
+) -> Table:
+    """MUL of a tensor with itself, which XNNPACK replaces by its square. out_range: of a fused activation."""
+    table = float_table(lambda x: float(x * x), x_scale, x_zp, y_scale, y_zp, unsigned=unsigned)
+    return np.clip(table, *out_range).astype(np.int8)
+
+
 def _centred(x_zp: int) -> NDArray[np.int64]:
     return INPUTS.astype(np.int64) - x_zp
 

@@ -149,7 +149,7 @@ class Context:
         outputs: int,
         unsigned: bool,
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """(multiplier words, shifts) of a layer with weights, one per output channel. unsigned: the weights."""
+        """(multiplier words, shifts), one per output channel, of a layer whose weights are uint8 or not."""
         try:
             if self.rounding(node) is Rounding.FP32:
                 with np.errstate(over="ignore"):

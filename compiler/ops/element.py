@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from compiler.ir import Node, Tensor
 from compiler.layer import Geometry, Layout, Partner, PoolLayer, blocks_of
 from compiler.ops.context import Arithmetic, Context, fault_of_activation
+from compiler.ops.elementwise import table_layer
 from models import ort
 from models.elementwise import (
     Element,
@@ -22,7 +23,7 @@ from models.elementwise import (
 )
 from models.isa import PoolKind
 from models.quantize import Rounding
-from models.xnnpack import xnnpack_element
+from models.xnnpack import square_table, xnnpack_element
 
 _KINDS = {"ADD": Elementwise.ADD, "SUB": Elementwise.SUB, "MUL": Elementwise.MUL}
 
@@ -31,6 +32,11 @@ def lower(node: Node, context: Context) -> PoolLayer:
     """The first operand goes through pool, a maximum of one pixel; the second meets it in post."""
     first, second = (_operand(node, context, name) for name in node.inputs[:2])
     kind, target = _KINDS[node.op], context.activation(node, node.outputs[0])
+    squared = kind is Elementwise.MUL and node.inputs[0] == node.inputs[1]
+    if squared and context.arithmetic(node) is Arithmetic.XNNPACK:
+        quantisation = (first.scale, first.zero_point, target.scale, target.zero_point)
+        table = square_table(*quantisation, context.clamp(node, target), unsigned=target.unsigned)
+        return table_layer(node, context, first, target, table)
     if kind is not Elementwise.SUB and _smaller(context, first, second):
         # The core broadcasts the second operand only, and so ONNX Runtime takes the other first, too.
         first, second = second, first

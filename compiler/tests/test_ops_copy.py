@@ -13,6 +13,7 @@ from compiler.tests.random_networks import CONFIGS, RandomNetwork, start
 from compiler.tests.run import assert_right
 from compiler.tests.test_errors import refused
 from compiler.tests.test_network import assert_litert_agrees, generator, pair
+from compiler.tflite import read_contract
 from compiler.tflite_build import TfliteBuilder
 from models.isa import Config
 from models.machine import Machine
@@ -173,9 +174,11 @@ def assert_same(
     x: np.ndarray,
     config: Config = CONFIGS["n16"],
     resolver: OpResolverType = OpResolverType.BUILTIN_REF,
+    contract: str = "tflite",
 ) -> None:
-    """The compiled network on the reference machine makes what LiteRT makes."""
-    compiled = compile_network(model, config)
+    """The compiled network on the reference machine makes what LiteRT makes, in fp32 its default path."""
+    compiled = compile_network(read_contract(model, contract), config)
+    resolver = OpResolverType.BUILTIN if contract == "fp32" else resolver
     dram = compiled.dram.copy()
     compiled.write_input(dram, 0, as_int8(x))
     assert Machine(config).run(dram, *compiled.programs[0]).stop is None

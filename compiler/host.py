@@ -60,7 +60,7 @@ def split(model: bytes) -> Parts:
         )
     parts = []
     for members in (core, head, tail):
-        parts.append(_extract(model, graph, members) if members else None)
+        parts.append(extract(model, graph, members) if members else None)
     assert parts[0] is not None
     nodes = graph.nodes
     return Parts(
@@ -110,8 +110,8 @@ def _tail(graph: Graph) -> list[int]:
     return kept
 
 
-def _extract(model: bytes, graph: Graph, members: list[int]) -> bytes:
-    """A .tflite file with these nodes only."""
+def extract(model: bytes, graph: Graph, members: list[int]) -> bytes:
+    """A .tflite file with these nodes (by number) only. graph: of the model."""
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     inner = parsed.subgraphs[0]
     names = list(graph.tensors)
@@ -134,6 +134,16 @@ def _extract(model: bytes, graph: Graph, members: list[int]) -> bytes:
     inner.outputs = [names.index(name) for name in left]
     parsed.signatureDefs = []
     parsed.metadata = []
+    return pack(parsed)
+
+
+def exposed(model: bytes) -> bytes:
+    """The same network with every tensor that an operator makes as an output, so that it can be read."""
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    inner = parsed.subgraphs[0]
+    made = [int(tensor) for operator in inner.operators for tensor in operator.outputs]
+    inner.outputs = list(dict.fromkeys([*(int(tensor) for tensor in inner.outputs), *made]))
+    parsed.signatureDefs = []
     return pack(parsed)
 
 

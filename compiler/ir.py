@@ -88,11 +88,16 @@ class Origin:
         return signed if self.dtype == np.int8 else signed.view(np.uint8) ^ 0x80
 
 
+CONTRACTS = ("tflite", "tflite-single", "fp32")
+
+
 @dataclass(frozen=True)
 class Graph:
     """tensors by name; inputs and outputs are tensor names; nodes in an order that can be executed.
 
-    contract: whose arithmetic the network was made for: tflite (Rounding.DOUBLE) or fp32 (Rounding.FP32).
+    contract: whose arithmetic the network was made for, one of CONTRACTS. delegated: contract fp32 of a
+    .tflite file, the nodes (by name) that XNNPACK executes; the others are TFLite's, as in contract tflite.
+    None for a network that is ONNX Runtime's.
     origins: by tensor name, for networks whose file has another layout or type. host: what the host does
     before the inputs and after the outputs, in words for the user.
     """
@@ -104,3 +109,4 @@ class Graph:
     contract: str = "tflite"
     origins: dict[str, Origin] = field(default_factory=dict)
     host: tuple[str, ...] = ()
+    delegated: frozenset[str] | None = None

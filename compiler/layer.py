@@ -93,11 +93,13 @@ class ConvLayer(Layer):
 @dataclass(frozen=True, kw_only=True)
 class PoolLayer(Layer):
     """padding_counts: padding is a value like any other (PAD), not something that a window leaves out.
+    sums_apart: of a mean, the sums of all that can occur which the runtime rounds otherwise.
     counts: where the multiplier depends on how many taps of a window are no padding, those numbers; params
     then holds the records of all groups for each of them, in this order."""
 
     kind: PoolKind
     padding_counts: bool = False
+    sums_apart: int = 0
     counts: tuple[int, ...] = ()
 
 

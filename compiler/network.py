@@ -19,7 +19,7 @@ from compiler.emit import emit
 from compiler.errors import CompileError, UnsupportedError
 from compiler.fuse import fuse_pads
 from compiler.ir import Graph, Node
-from compiler.layer import Alias, Layer, Layout
+from compiler.layer import Alias, Layer, Layout, PoolLayer
 from compiler.memory import DRAM_MAX, Memory, Placement, align
 from compiler.ops import lower
 from compiler.ops.context import Context, fault_of_activation
@@ -35,7 +35,8 @@ from models.isa import COMMAND_BYTES, PAGE, Config
 class LayerInfo:
     """index: the number that commands and STAMP carry. macs: multiplications of the network, padding not
     counted. commands: [first, after the last) in every program. source, target: tensor names. pairs_apart: of
-    an element-wise operator, the pairs of values that the runtime computes otherwise (compiler/layer.py)."""
+    an element-wise operator, the pairs of values that the runtime computes otherwise, sums_apart: of a mean,
+    such sums (compiler/layer.py)."""
 
     index: int
     name: str
@@ -46,6 +47,7 @@ class LayerInfo:
     commands: range
     tiling: Tiling
     pairs_apart: int = 0
+    sums_apart: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,16 @@ def compile_network(model: bytes | Graph, config: Config, images: int = 1, optim
         apart = layer.partner.pairs_apart if layer.partner else 0
         infos.append(
             LayerInfo(
-                index, layer.name, layer.op, layer.macs, layer.source, layer.target, commands, tiling, apart
+                index,
+                layer.name,
+                layer.op,
+                layer.macs,
+                layer.source,
+                layer.target,
+                commands,
+                tiling,
+                apart,
+                layer.sums_apart if isinstance(layer, PoolLayer) else 0,
             )
         )
     return replace(_assemble(graph, config, memory, program, infos, images), fused=fused.pads | joined)

@@ -82,8 +82,15 @@ def fuse_joins(layers: list[Layer], kept: Iterable[str]) -> tuple[list[Layer], d
             conv = made.get(own)
             assert layer.partner is not None
             free = own != other and count[own] == 1 and own not in keep and own not in gone
-            alone = type(conv) is ConvLayer and conv.partner is None and conv.table is None
-            if free and alone and conv.scatter is None:
+            # A command has one rounding mode.
+            alone = (
+                type(conv) is ConvLayer
+                and conv.partner is None
+                and conv.table is None
+                and conv.scatter is None
+                and conv.rounding is layer.rounding
+            )
+            if free and alone:
                 if own != layer.source and layer.partner.kind is Elementwise.SUB:
                     continue  # the difference has an order
                 partner = _swapped(layer.partner, layer.source) if own != layer.source else layer.partner

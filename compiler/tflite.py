@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from compiler.delegate import delegated
 from compiler.errors import CompileError
 from compiler.ir import Graph, Node, Tensor
 
@@ -35,8 +37,21 @@ _DTYPES: dict[int, np.dtype] = {
 }
 
 
+def read_contract(model: bytes, contract: str) -> Graph:
+    """The network in a .tflite file, in the arithmetic of a contract (compiler/ir.py:CONTRACTS).
+
+    Contract fp32 is LiteRT's default path, which is asked what it hands to XNNPACK: a damaged file may end
+    the process. Raises CompileError.
+    """
+    graph = replace(read_tflite(model), contract=contract)
+    if contract != "fp32":
+        return graph
+    taken = frozenset(graph.nodes[number].name for number in delegated(model))
+    return replace(graph, delegated=taken)
+
+
 def read_tflite(model: bytes) -> Graph:
-    """The network in a .tflite file. Raises CompileError when the bytes are not one network."""
+    """The network in a .tflite file, in contract tflite. Raises CompileError when it is not one network."""
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise CompileError("not a .tflite file: the identifier TFL3 is missing at byte 4")
     try:

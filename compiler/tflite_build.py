@@ -51,6 +51,13 @@ _OP_VERSION = {
     "SHAPE": 1,
     "GELU": 2,
     "EXP": 2,
+    "ELU": 1,
+    "LOG": 2,
+    "NEG": 1,
+    "RELU_0_TO_1": 1,
+    "RELU_N1_TO_1": 1,
+    "RSQRT": 3,
+    "SQRT": 2,
     "ABS": 2,
     "PRELU": 1,
     "RESHAPE": 1,
@@ -299,7 +306,7 @@ class TfliteBuilder:
         self._operator("ARG_MAX", [x, index], y, options)
 
     def unary(self, code: str, x: int, y: int) -> None:
-        """An operator without options, by its name in the schema: EXP, ABS."""
+        """An operator without options, by its name in the schema: EXP, ABS, ELU."""
         self._operator(code, [x], y)
 
     def gelu(self, x: int, y: int, *, approximate: bool = False) -> None:

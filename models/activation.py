@@ -4,7 +4,8 @@ A table holds, at the bit pattern of each int8 input (viewed as uint8), the outp
 and computes nothing, so an activation is exact when its table is. Each function here reproduces the
 arithmetic by which LiteRT's reference kernel gets its values, float or fixed point.
 
-Scales are float32 values (converted here), zero points int8. Every table is int8 [256].
+Scales are float32 values (converted here), zero points int8. Every table is int8 [256]. mode: DOUBLE, or
+SINGLE for TFLITE_SINGLE_ROUNDING builds.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from models.quantize import (
     INT8_MAX,
     INT8_MIN,
+    INT32_MAX,
+    INT32_MIN,
     Rounding,
     activation_range,
     clamp,
@@ -26,11 +29,13 @@ from models.quantize import (
     requantize,
     round_half_away,
     rounding_divide_by_pot,
+    saturating_rounding_doubling_high_mul,
 )
 
 Table = NDArray[np.int8]
 
 INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
+_RSQRT_BITS = 20  # of a fraction between two multiplications
 
 # Entry i of a table belongs to this input.
 INPUTS = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -39,7 +44,7 @@ INPUTS = np.arange(256, dtype=np.uint8).view(np.int8)
 # glibc 2.36 a float64 tanh rounded to float32 differs in one value of five and in one table entry of two
 # million.
 _LIBM = ctypes.CDLL(None)
-for _name in ("expf", "tanhf", "erfcf"):
+for _name in ("expf", "expm1f", "tanhf", "erfcf", "logf"):
     getattr(_LIBM, _name).restype = ctypes.c_float
     getattr(_LIBM, _name).argtypes = [ctypes.c_float]
 
@@ -102,19 +107,34 @@ def gelu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, approxim
 
 def exp_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
     """e to the power of x. Source: TFLite ExpPrepare."""
-    return float_table(_LIBM.expf, x_scale, x_zp, y_scale, y_zp)
+    with np.errstate(over="ignore"):
+        return float_table(_LIBM.expf, x_scale, x_zp, y_scale, y_zp)
 
 
-def abs_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+def elu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """x, or e^x - 1 below zero. Source: TFLite EluPrepare."""
+    return float_table(lambda x: np.float32(_LIBM.expm1f(x)) if x < 0 else x, x_scale, x_zp, y_scale, y_zp)
+
+
+def abs_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """The magnitude; equal scales are not multiplied. Source: TFLite AbsEvalQuantized."""
     value = np.abs(_centred(x_zp))
     if np.float32(x_scale) != np.float32(y_scale):
-        value = _scaled(value, np.float64(np.float32(x_scale)) / np.float64(np.float32(y_scale)))
+        value = _scaled(value, np.float32(x_scale) / np.float32(y_scale), mode)
     return clamp(value, y_zp)
 
 
 def prelu_table(
-    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, slope: int, slope_scale: float
+    x_scale: float,
+    x_zp: int,
+    y_scale: float,
+    y_zp: int,
+    *,
+    slope: int,
+    slope_scale: float,
+    mode: Rounding = Rounding.DOUBLE,
 ) -> Table:
     """x, or slope * slope_scale * x below zero. slope: the quantised value less its zero point.
 
@@ -123,27 +143,86 @@ def prelu_table(
     identity = np.float32(x_scale) / np.float32(y_scale)
     scaled = np.float32(x_scale) * np.float32(slope_scale) / np.float32(y_scale)
     centred = _centred(x_zp)
-    below = _scaled((centred * slope).astype(np.int32), scaled)
-    return clamp(np.where(centred >= 0, _scaled(centred, identity), below), y_zp)
+    below = _scaled((centred * slope).astype(np.int32), scaled, mode)
+    return clamp(np.where(centred >= 0, _scaled(centred, identity, mode), below), y_zp)
 
 
-def requantize_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+def log_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """The natural logarithm; the least value of the output where there is none. Source: TFLite LogPrepare."""
+    lowest = np.float32(y_scale) * np.float32(INT8_MIN - y_zp)
+    return float_table(lambda x: np.float32(_LIBM.logf(x)) if x > 0 else lowest, x_scale, x_zp, y_scale, y_zp)
+
+
+def sqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """The square root, rounded down; 0 below zero, where LiteRT refuses to run.
+
+    Found by experiment with LiteRT 2.3.0.
+    """
+    real = np.sqrt(np.maximum(_centred(x_zp), 0) * np.float64(np.float32(x_scale)))
+    levels = np.floor(real / np.float64(np.float32(y_scale)))
+    return clamp(np.minimum(levels, INT32_MAX).astype(np.int64), y_zp)
+
+
+def rsqrt_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, mode: Rounding = Rounding.DOUBLE
+) -> Table:
+    """One over the square root in fixed point; 127 at zero, and below it, where LiteRT refuses to run.
+
+    Source: TFLite RsqrtEvalQuantized and GetInvSqrtQuantizedMultiplierExp.
+    """
+    real = 1 / (np.sqrt(np.float64(np.float32(x_scale))) * np.float64(np.float32(y_scale)))
+    multiplier, shift = quantize_multiplier(real)
+    table, one = np.full(256, INT8_MAX, dtype=np.int8), np.array([1], dtype=np.int32)
+    for entry, value in enumerate(_centred(x_zp).tolist()):
+        if value > 0:
+            inverse, exponent = _inverse_square_root(value)
+            fine = requantize(one, inverse, exponent + _RSQRT_BITS, mode)
+            levels = requantize(fine, multiplier, shift - _RSQRT_BITS, mode)
+            table[entry] = clamp(levels, y_zp)[0]
+    return table
+
+
+def neg_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
+    """LiteRT's int8 kernel negates the integers, whatever they mean, and -128 stays.
+
+    Raises ValueError where that is not the negated value: zero points other than 0, or two scales.
+    """
+    if x_zp or y_zp or np.float32(x_scale) != np.float32(y_scale):
+        raise ValueError(
+            "LiteRT negates the integers; only with zero points of 0 and one scale is that the negated value"
+        )
+    return -INPUTS
+
+
+def requantize_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """The same real value at another scale and zero point. Source: TFLite QUANTIZE (Requantize)."""
     ratio = np.float64(np.float32(x_scale)) / np.float64(np.float32(y_scale))
-    return clamp(_scaled(_centred(x_zp), ratio), y_zp)
+    return clamp(_scaled(_centred(x_zp), ratio, mode), y_zp)
 
 
-def relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, activation: str = "RELU") -> Table:
-    """RELU, RELU6 or RELU_N1_TO_1 as an operator of its own, which may change the scale.
+def relu_table(
+    x_scale: float,
+    x_zp: int,
+    y_scale: float,
+    y_zp: int,
+    *,
+    activation: str = "RELU",
+    mode: Rounding = Rounding.DOUBLE,
+) -> Table:
+    """RELU, RELU6, RELU_0_TO_1 or RELU_N1_TO_1 as an operator of its own, which may change the scale.
 
     Fused into another operator it is only the clamp of `activation_range`. The ratio of scales is rounded to
     float32 here, unlike `requantize_table`. Source: TFLite QuantizedReluX.
     """
     ratio = np.float32(x_scale) / np.float32(y_scale)
-    return clamp(_scaled(_centred(x_zp), ratio), y_zp, *activation_range(activation, y_scale, y_zp))
+    return clamp(_scaled(_centred(x_zp), ratio, mode), y_zp, *activation_range(activation, y_scale, y_zp))
 
 
-def leaky_relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, alpha: float) -> Table:
+def leaky_relu_table(
+    x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, alpha: float, mode: Rounding = Rounding.DOUBLE
+) -> Table:
     """x, or alpha * x below zero. alpha: not negative. The multipliers are formed in float32.
 
     Source: TFLite LeakyReluPrepare and QuantizeLeakyRelu.
@@ -151,7 +230,9 @@ def leaky_relu_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int, *, al
     identity = np.float32(x_scale) / np.float32(y_scale)
     slope = np.float32(x_scale) * np.float32(alpha) / np.float32(y_scale)
     centred = _centred(x_zp)
-    return clamp(np.where(centred >= 0, _scaled(centred, identity), _scaled(centred, slope)), y_zp)
+    return clamp(
+        np.where(centred >= 0, _scaled(centred, identity, mode), _scaled(centred, slope, mode)), y_zp
+    )
 
 
 def hard_swish_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
@@ -182,12 +263,34 @@ def hard_swish_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Ta
     return clamp(rounding_divide_by_pot(product, -output_exponent), y_zp)
 
 
+def _inverse_square_root(value: int) -> tuple[int, int]:
+    """(Q31, exponent) of 1 / sqrt(value), for 1 <= value <= 255: five steps of Newton in gemmlowp's Q28."""
+    if value == 1:
+        return INT32_MAX, 0
+    pairs = (31 - value.bit_length()) // 2 - 1
+    scaled = value << (2 * pairs) >> 1
+    half = np.int32((scaled + 1) >> 1)
+    three_halves, root = np.int32(3 << 27), np.int32(1 << 28)
+
+    def rescaled(raw: int) -> np.int32:
+        return np.int32(np.clip(raw << 3, INT32_MIN, INT32_MAX))
+
+    def product(a: np.int32, b: np.int32) -> int:
+        return int(saturating_rounding_doubling_high_mul(np.asarray(a), b))
+
+    for _ in range(5):
+        cube = product(np.int32(product(root, root)), root) << 6
+        cubed = np.int32(np.clip(cube, INT32_MIN, INT32_MAX))
+        root = rescaled(product(three_halves, root) - product(half, cubed))
+    return product(root, np.int32(1518500250)), pairs - 11
+
+
 def _centred(x_zp: int) -> NDArray[np.int32]:
     return INPUTS.astype(np.int32) - np.int32(x_zp)
 
 
-def _scaled(value: NDArray[np.int32], real: float | np.floating) -> NDArray[np.int32]:
-    return requantize(value, *quantize_multiplier(real), Rounding.DOUBLE)
+def _scaled(value: NDArray[np.int32], real: float | np.floating, mode: Rounding) -> NDArray[np.int32]:
+    return requantize(value, *quantize_multiplier(real), mode)
 
 
 def _quantize_multiplier_16(real: np.floating) -> tuple[int, int]:

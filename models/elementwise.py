@@ -30,6 +30,8 @@ from models.quantize import (
 
 LEFT_SHIFT = 20  # of both inputs before they are scaled, so that the scaled values keep a fraction
 FP32_SHIFT_MAX = 62
+# Mode FP32: added to s_out, it makes ties go as in XNNPACK.
+PLAIN_TIES = 64
 RECORD_BYTES = 20
 
 # Steps by which `fit_fp32_element` moves a multiplier, the smallest first.
@@ -55,7 +57,8 @@ class Element:
 
     ADD and SUB, modes DOUBLE and SINGLE: m1, s1, m2, s2 scale the inputs, m_out, s_out the sum. ADD and SUB,
     mode FP32: m1, m2 are the ratios of scales times 2^s_out, s_out in [0, 62]; m_out is not used. MUL: m_out,
-    s_out scale the product (FP32: m_out holds the bits of a float32).
+    s_out scale the product (FP32: m_out holds the bits of a float32, s_out is 0). Mode FP32, s_out plus
+    PLAIN_TIES: the tie of a sum goes up, that of a product to even without the zero point.
     """
 
     zp1: int
@@ -100,7 +103,8 @@ def element(
         raise ValueError(f"expected int8 and int8, got {x1.dtype} and {x2.dtype}")
     a = x1.astype(np.int32) - record.zp1
     b = x2.astype(np.int32) - record.zp2
-    odd = bool(record.out_zp & 1) and tie_after_zero_point
+    plain = bool(record.s_out & PLAIN_TIES) and mode == Rounding.FP32
+    odd = bool(record.out_zp & 1) and tie_after_zero_point and not plain
     if kind == Elementwise.MUL:
         if mode == Rounding.FP32:
             scaled = _product_fp32(a * b, record.m_out, odd)
@@ -110,7 +114,7 @@ def element(
         sign = 1 if kind == Elementwise.ADD else -1
         if mode == Rounding.FP32:
             total = a.astype(np.int64) * record.m1 + sign * (b.astype(np.int64) * record.m2)
-            scaled = _shift_half_even(total, record.s_out, odd)
+            scaled = _shift_nearest(total, record.s_out - PLAIN_TIES * plain, odd, plain)
         else:
             left = requantize(a << LEFT_SHIFT, record.m1, record.s1, mode)
             right = requantize(b << LEFT_SHIFT, record.m2, record.s2, mode)
@@ -278,12 +282,12 @@ def _product_fp32(product: NDArray[np.int32], word: int, odd: bool) -> NDArray[n
     return np.where(tie, 2 * np.trunc(real) + np.sign(real) - scaled, scaled).astype(np.int32)
 
 
-def _shift_half_even(value: NDArray[np.int64], shift: int, odd: bool) -> NDArray[np.int32]:
-    """value / 2^shift, saturated to int32; a tie to the even neighbour, or to the odd one."""
+def _shift_nearest(value: NDArray[np.int64], shift: int, odd: bool, up: bool) -> NDArray[np.int32]:
+    """value / 2^shift, saturated to int32; a tie up, or to the even neighbour, or to the odd one."""
     if not 0 <= shift <= FP32_SHIFT_MAX:
         raise ValueError(f"FP32 shift must be in [0, {FP32_SHIFT_MAX}], got {shift}")
     whole = value >> shift
     if shift:
         rest, half = value - (whole << shift), np.int64(1) << (shift - 1)
-        whole = whole + ((rest > half) | ((rest == half) & ((whole & 1) != odd)))
+        whole = whole + ((rest > half) | ((rest == half) & (up | ((whole & 1) != odd))))
     return np.clip(whole, INT32_MIN, INT32_MAX).astype(np.int32)

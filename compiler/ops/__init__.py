@@ -60,10 +60,23 @@ OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias | list[Layer]]] = {
 }
 
 
+# TFLite's optimised kernels of these round as no mode of the core does. The default path uses them where
+# XNNPACK leaves such an operator.
+OPTIMISED_OTHERWISE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN", "QUANTIZE")
+
+
 def lower(node: Node, context: Context) -> list[Layer | Alias]:
     """The layers that execute a node, one per output. Raises UnsupportedError, naming what there is."""
     if node.op not in OPERATORS:
         raise UnsupportedError(node.name, node.op, "this operator is not supported", OPERATORS)
+    delegated = context.graph.delegated
+    if delegated is not None and node.name not in delegated and node.op in OPTIMISED_OTHERWISE:
+        raise UnsupportedError(
+            node.name,
+            node.op,
+            "XNNPACK leaves it to a kernel of TFLite's whose rounding the core does not have; are all scales "
+            "in the file, also the bias's? CONTRACT=tflite runs it",
+        )
     for name in node.inputs:
         tensor = None if name is None else context.graph.tensors[name]
         if tensor and tensor.data is None and tensor.dtype == np.int8 and tensor.name not in context.layouts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from compiler.errors import UnsupportedError
 from compiler.ir import Graph, Node, Tensor
 from compiler.layer import Layout
+from models import xnnpack
 from models.conv import Padding, tflite_padding
 from models.quantize import (
     Rounding,
@@ -20,7 +22,22 @@ from models.quantize import (
 )
 
 MAX_KERNEL = 255
-ROUNDINGS = {"tflite": Rounding.DOUBLE, "tflite-single": Rounding.SINGLE, "fp32": Rounding.FP32}
+
+
+class Arithmetic(Enum):
+    """Whose kernel a node equals."""
+
+    TFLITE = "reference kernels of TFLite"
+    TFLITE_SINGLE = "the same with TFLITE_SINGLE_ROUNDING"
+    XNNPACK = "XNNPACK, LiteRT's default path"
+    ONNX_RUNTIME = "ONNX Runtime on x86"
+
+    @property
+    def rounding(self) -> Rounding:
+        """How its layers with weights requantise."""
+        if self is Arithmetic.TFLITE:
+            return Rounding.DOUBLE
+        return Rounding.SINGLE if self is Arithmetic.TFLITE_SINGLE else Rounding.FP32
 
 
 def fault_of_activation(tensor: Tensor) -> str:
@@ -42,10 +59,18 @@ class Context:
     n: int
     layouts: dict[str, Layout] = field(default_factory=dict)
 
-    @property
-    def rounding(self) -> Rounding:
-        """How the network's layers requantise."""
-        return ROUNDINGS[self.graph.contract]
+    def arithmetic(self, node: Node) -> Arithmetic:
+        """Whose kernel the node must equal."""
+        graph = self.graph
+        if graph.contract == "fp32" and graph.delegated is None:
+            return Arithmetic.ONNX_RUNTIME
+        if graph.delegated is not None and node.name in graph.delegated:
+            return Arithmetic.XNNPACK
+        return Arithmetic.TFLITE_SINGLE if graph.contract == "tflite-single" else Arithmetic.TFLITE
+
+    def rounding(self, node: Node) -> Rounding:
+        """How a layer with weights requantises."""
+        return self.arithmetic(node).rounding
 
     def fail(self, node: Node, reason: str) -> UnsupportedError:
         """The error to raise about a node."""
@@ -87,14 +112,13 @@ class Context:
         tensor = self.tensor(node, name)
         data = self.constant(node, name, np.int8).astype(np.int16)
         zeros = tensor.zero_points
-        if self.rounding is Rounding.FP32:
+        if tensor.unsigned or self.arithmetic(node) is Arithmetic.ONNX_RUNTIME:
             shape = [1] * data.ndim
             shape[channel_axis] = -1
             data -= zeros.astype(np.int16).reshape(shape)
         elif np.any(zeros != 0):
-            raise self.fail(
-                node, f"weights {tensor.name!r} have a zero point other than 0 (128 in a uint8 model)"
-            )
+            # LiteRT's kernels for int8 do not look at it.
+            raise self.fail(node, f"weights {tensor.name!r} are int8 with a zero point other than 0")
         if not np.all(np.isfinite(tensor.scales) & (tensor.scales > 0)):
             raise self.fail(node, f"weights {tensor.name!r} have a scale that is not positive and finite")
         if len(tensor.scales) not in (1, data.shape[channel_axis]):
@@ -117,17 +141,28 @@ class Context:
         return layout
 
     def multiplier(
-        self, node: Node, x_scale: float, w_scales: NDArray[np.float32], y_scale: float, outputs: int
+        self,
+        node: Node,
+        x_scale: float,
+        w_scales: NDArray[np.float32],
+        y_scale: float,
+        outputs: int,
+        unsigned: bool,
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """(multiplier words, shifts) of a layer with weights, one per output channel."""
+        """(multiplier words, shifts), one per output channel, of a layer whose weights are uint8 or not."""
         try:
-            if self.rounding is Rounding.FP32:
+            if self.rounding(node) is Rounding.FP32:
                 with np.errstate(over="ignore"):
                     words = fp32_multiplier(x_scale, w_scales, y_scale)
                 self.check_word(node, words)
                 return np.broadcast_to(words, outputs), np.zeros(outputs, np.int32)
-            real = np.broadcast_to(effective_scale(x_scale, w_scales, y_scale), outputs)
-            return quantize_multiplier(real)
+            if unsigned:
+                # TFLite's kernels for uint8 round the product of the scales to float32.
+                product = np.float32(x_scale) * w_scales
+                real = effective_scale(product, 1.0, y_scale)
+            else:
+                real = effective_scale(x_scale, w_scales, y_scale)
+            return quantize_multiplier(np.broadcast_to(real, outputs))
         except ValueError as error:
             raise self.fail(node, str(error)) from error
 
@@ -153,10 +188,13 @@ class Context:
         if "clamp" in node.options:
             low, high = node.options["clamp"]
             return low, high
+        name = node.options.get("fusedActivationFunction", "NONE")
         try:
-            return activation_range(
-                node.options.get("fusedActivationFunction", "NONE"), output.scale, output.zero_point
-            )
+            if self.arithmetic(node) is Arithmetic.XNNPACK:
+                return xnnpack.activation_range(
+                    name, output.scale, output.zero_point, unsigned=output.unsigned
+                )
+            return activation_range(name, output.scale, output.zero_point)
         except ValueError as error:
             raise self.fail(node, str(error)) from error
 

@@ -70,10 +70,14 @@ def conv_layer(
     dilation: Pair = (1, 1),
     pad: Pair = (0, 0),
 ) -> ConvLayer:
-    """The layer for weights [O, kh, kw, C], [-255, 255]; a fully connected layer comes here, too.
+    """The layer for weights [O, kh, kw, C], [-255, 254]; a fully connected layer comes here, too.
 
     Weights minus a zero point may need nine bits; they become the sum of two layers' weights then.
     """
+    if weights.max(initial=0) > 2 * 127:
+        raise context.fail(
+            node, "weights less their zero point reach 255; the core adds up two int8, at most 254"
+        )
     cb = blocks_of(weights.shape[3], context.n)
     geometry = _geometry(context.n, weights, cb, in_size, out_size, stride, dilation, pad)
     shared = _shared(node, context, weights, scales, geometry)
@@ -175,7 +179,8 @@ def _shared(
     outputs = weights.shape[0]
     context.check_kernel(node, geometry.kernel)
     bias = context.bias(node, outputs)
-    multiplier, shift = context.multiplier(node, source.scale, scales, target.scale, outputs)
+    unsigned = context.tensor(node, node.inputs[1]).unsigned
+    multiplier, shift = context.multiplier(node, source.scale, scales, target.scale, outputs, unsigned)
     # Padding holds the zero point, so every tap of every pixel is off by it: one constant per channel.
     folded = bias - source.zero_point * weights.astype(np.int64).sum(axis=(1, 2, 3))
     act_min, act_max = context.clamp(node, target)
@@ -192,5 +197,5 @@ def _shared(
         "act_min": act_min,
         "act_max": act_max,
         "params": pack_params(folded, multiplier, shift, context.n),
-        "rounding": context.rounding,
+        "rounding": context.rounding(node),
     }

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from compiler.ir import Node, Tensor
 from compiler.layer import Geometry, Layout, Partner, PoolLayer, blocks_of
-from compiler.ops.context import Context, fault_of_activation
+from compiler.ops.context import Arithmetic, Context, fault_of_activation
+from compiler.ops.elementwise import table_layer
 from models import ort
 from models.elementwise import (
     Element,
@@ -22,6 +23,7 @@ from models.elementwise import (
 )
 from models.isa import PoolKind
 from models.quantize import Rounding
+from models.xnnpack import square_table, xnnpack_element
 
 _KINDS = {"ADD": Elementwise.ADD, "SUB": Elementwise.SUB, "MUL": Elementwise.MUL}
 
@@ -30,6 +32,11 @@ def lower(node: Node, context: Context) -> PoolLayer:
     """The first operand goes through pool, a maximum of one pixel; the second meets it in post."""
     first, second = (_operand(node, context, name) for name in node.inputs[:2])
     kind, target = _KINDS[node.op], context.activation(node, node.outputs[0])
+    squared = kind is Elementwise.MUL and node.inputs[0] == node.inputs[1]
+    if squared and context.arithmetic(node) is Arithmetic.XNNPACK:
+        quantisation = (first.scale, first.zero_point, target.scale, target.zero_point)
+        table = square_table(*quantisation, context.clamp(node, target), unsigned=target.unsigned)
+        return table_layer(node, context, first, target, table)
     if kind is not Elementwise.SUB and _smaller(context, first, second):
         # The core broadcasts the second operand only, and so ONNX Runtime takes the other first, too.
         first, second = second, first
@@ -40,10 +47,12 @@ def lower(node: Node, context: Context) -> PoolLayer:
     context.layouts[target.name] = layout
     scales = (first.scale, second.scale, target.scale)
     zeros = (first.zero_point, second.zero_point, target.zero_point)
-    apart = 0
+    apart, arithmetic = 0, context.arithmetic(node)
     try:
-        if context.rounding is Rounding.FP32:
+        if arithmetic is Arithmetic.ONNX_RUNTIME:
             record, apart = _fp32(kind, scales, zeros, context.clamp(node, target), target.unsigned)
+        elif arithmetic is Arithmetic.XNNPACK:
+            record = xnnpack_element(kind, scales, zeros, context.clamp(node, target))
         else:
             record = tflite_element(kind, scales, zeros, context.clamp(node, target))
     except ValueError as error:
@@ -58,7 +67,7 @@ def lower(node: Node, context: Context) -> PoolLayer:
         geometry=Geometry(rows, columns, cb, rows, columns, cb, kernel=(1, 1)),
         kind=PoolKind.MAX,
         partner=Partner(None if data is not None else second.name, kind, record, data, broadcast, apart),
-        rounding=context.rounding,
+        rounding=arithmetic.rounding,
     )
 
 

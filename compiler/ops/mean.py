@@ -6,11 +6,11 @@ import numpy as np
 
 from compiler.ir import Node
 from compiler.layer import Geometry, PoolLayer, blocks_of, pack_params
-from compiler.ops.context import Context
+from compiler.ops.context import Arithmetic, Context
 from models.isa import PoolKind
 from models.ort import average_multiplier
 from models.pool import mean_multiplier
-from models.quantize import Rounding
+from models.xnnpack import fit_mean
 
 
 def lower(node: Node, context: Context) -> PoolLayer:
@@ -23,8 +23,18 @@ def lower(node: Node, context: Context) -> PoolLayer:
         raise context.fail(node, f"axes are {axes.tolist()}; only [1, 2], rows and columns, is supported")
     context.check_kernel(node, (rows, columns))
     count = rows * columns
+    arithmetic = context.arithmetic(node)
+    rounding, apart = arithmetic.rounding, 0
     try:
-        if context.rounding is Rounding.FP32:
+        if arithmetic is Arithmetic.XNNPACK:
+            fit = fit_mean(
+                count,
+                (source.scale, target.scale),
+                (source.zero_point, target.zero_point),
+                unsigned=target.unsigned,
+            )
+            multiplier, shift, rounding, apart = fit.multiplier, fit.shift, fit.rounding, fit.sums_apart
+        elif arithmetic is Arithmetic.ONNX_RUNTIME:
             word = average_multiplier(source.scale, target.scale, count)
             multiplier, shift = int(context.check_word(node, word)), 0
         else:
@@ -44,7 +54,8 @@ def lower(node: Node, context: Context) -> PoolLayer:
         zero_point=target.zero_point,
         act_min=act_min,
         act_max=act_max,
-        rounding=context.rounding,
+        rounding=rounding,
+        sums_apart=apart,
         params=pack_params(np.full(channels, -count * source.zero_point), multiplier, shift, context.n),
         kind=PoolKind.SUM,
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from compiler.ir import Node, Tensor
 from compiler.layer import Geometry, PoolLayer, blocks_of, pack_params
-from compiler.ops.context import Context
+from compiler.ops.context import Arithmetic, Context
 from compiler.window import taps_inside
 from models.isa import PoolKind
 from models.ort import average_multiplier
@@ -37,7 +37,7 @@ def lower_average(node: Node, context: Context) -> PoolLayer:
 def _lower(node: Node, context: Context, kind: PoolKind) -> PoolLayer:
     source = context.activation(node, node.inputs[0])
     target = context.activation(node, node.outputs[0])
-    fp32_average = kind is PoolKind.AVERAGE and context.rounding is Rounding.FP32
+    fp32_average = kind is PoolKind.AVERAGE and context.arithmetic(node) is Arithmetic.ONNX_RUNTIME
     if not fp32_average and (source.scale, source.zero_point) != (target.scale, target.zero_point):
         raise context.fail(node, "input and output must share scale and zero point")
     in_h, in_w, channels = context.layout(node, source.name)

@@ -14,11 +14,13 @@ MOST_CHANNELS = 64
 MOST_PIXELS = 1600
 
 
-def deep_network(rng: np.random.Generator, least: int = 10, most: int = 30) -> RandomNetwork:
+def deep_network(
+    rng: np.random.Generator, least: int = 10, most: int = 30, contract: str = "tflite"
+) -> RandomNetwork:
     """A finished random network of `least` to `most` operators, the values of all its tensors known."""
     rows, columns = SIZES[rng.integers(len(SIZES))]
     shape = (rows, columns, int(rng.choice([1, 2, 3, 4, 8, 16, 20])))
-    network = RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8))
+    network = RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8), contract)
     wanted = int(rng.integers(least, most + 1))
     network.conv(int(rng.integers(4, 33)), (3, 3), activation="RELU")
     while len(network.values) < wanted:

@@ -1,4 +1,4 @@
-"""Random int8 networks, and what the operator models and LiteRT say about them."""
+"""Random int8 networks in any contract, and what the operator models and LiteRT say about them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.tflite_build import TfliteBuilder
+from models import xnnpack
 from models.activation import (
     apply_table,
     gelu_table,
@@ -28,9 +29,11 @@ from models.quantize import (
     activation_range,
     clamp,
     effective_scale,
+    fp32_multiplier,
     quantize_multiplier,
     requantize,
 )
+from models.xnnpack import xnnpack_element
 
 Int8 = NDArray[np.int8]
 
@@ -58,11 +61,13 @@ CONFIGS = {
 class RandomNetwork:
     """Grows a .tflite file and, beside it, the value of every tensor by the operator models.
 
-    rng decides sizes, scales and weights. values: int8 [H, W, C] (or [C]) by tensor name.
+    rng decides sizes, scales and weights. contract: whose arithmetic the values have, one of
+    compiler/ir.py:CONTRACTS. values: int8 [H, W, C] (or [C]) by tensor name.
     """
 
     rng: np.random.Generator
     x: Int8
+    contract: str = "tflite"
     builder: TfliteBuilder = field(default_factory=TfliteBuilder)
     values: dict[str, Int8] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
@@ -242,9 +247,22 @@ class RandomNetwork:
         self.builder.fully_connected(x, weights, k, y, activation=activation)
 
     def _post(self, acc: NDArray, x_scale: float, w_scale: NDArray, activation: str) -> Int8:
-        multiplier, shift = quantize_multiplier(effective_scale(x_scale, w_scale, self.scale))
-        low, high = activation_range(activation, self.scale, self.zero_point)
-        return clamp(requantize(acc, multiplier, shift, Rounding.DOUBLE), self.zero_point, low, high)
+        if self.contract == "fp32":
+            scaled = requantize(acc, fp32_multiplier(x_scale, w_scale, self.scale), 0, Rounding.FP32)
+        else:
+            words = quantize_multiplier(effective_scale(x_scale, w_scale, self.scale))
+            scaled = requantize(acc, *words, self._rounding)
+        return clamp(scaled, self.zero_point, *self._ends(activation))
+
+    @property
+    def _rounding(self) -> Rounding:
+        """Of TFLite's kernels; in contract fp32 of those that XNNPACK leaves to it."""
+        return Rounding.SINGLE if self.contract == "tflite-single" else Rounding.DOUBLE
+
+    def _ends(self, activation: str, xnnpack_takes_it: bool = True) -> tuple[int, int]:
+        if self.contract == "fp32" and xnnpack_takes_it:
+            return xnnpack.activation_range(activation, self.scale, self.zero_point)
+        return activation_range(activation, self.scale, self.zero_point)
 
     def pool(
         self,
@@ -259,20 +277,31 @@ class RandomNetwork:
         pad = tflite_padding(padding, self.x.shape[:2], kernel, stride)
         model = max_pool if kind == "max" else average_pool
         value = model(self.x, kernel, stride=stride, padding=pad)
-        value = np.clip(value, *activation_range(activation, self.scale, self.zero_point)).astype(np.int8)
+        value = np.clip(value, *self._ends(activation, kind == "max")).astype(np.int8)
         x, y = self._push(f"{kind}{len(self.values)}", value)
         add = self.builder.max_pool if kind == "max" else self.builder.average_pool
         add(x, y, kernel=kernel, stride=stride, padding=padding, activation=activation)
 
     def mean(self) -> None:
         x_scale, x_zp = self.scale, self.zero_point
-        self.scale, self.zero_point = x_scale * float(self.rng.uniform(0.3, 1.5)), self._zero_point()
-        self.scale = float(np.float32(self.scale))
         rows, columns, _ = self.x.shape
-        multiplier, shift = mean_multiplier(x_scale, self.scale, rows * columns)
-        value = mean(self.x, x_zp=x_zp, y_zp=self.zero_point, multiplier=multiplier, shift=shift)
+        value = None
+        while value is None:
+            self.scale = float(np.float32(x_scale * float(self.rng.uniform(0.3, 1.5))))
+            self.zero_point = self._zero_point()
+            value = self._mean(x_scale, x_zp, rows * columns)
         x, y = self._push(f"mean{len(self.values)}", value.reshape(1, 1, -1))
         self.builder.mean(x, y)
+
+    def _mean(self, x_scale: float, x_zp: int, count: int) -> Int8 | None:
+        """None for scales with which the core differs from XNNPACK (models/xnnpack.py:fit_mean)."""
+        if self.contract == "fp32":
+            fit = xnnpack.fit_mean(count, (x_scale, self.scale), (x_zp, self.zero_point))
+            total = self.x.sum(axis=(0, 1), dtype=np.int32)
+            return None if fit.sums_apart else fit.levels(total, self.zero_point)
+        multiplier, shift = mean_multiplier(x_scale, self.scale, count)
+        zeros = {"x_zp": x_zp, "y_zp": self.zero_point}
+        return mean(self.x, **zeros, multiplier=multiplier, shift=shift, mode=self._rounding)
 
     def join(self, op: str, other: str, activation: str = "NONE") -> None:
         """ADD, SUB or MUL of the last tensor and `other`, an earlier one of the same shape."""
@@ -284,13 +313,14 @@ class RandomNetwork:
             self.scale = float(np.float32(max(x_scale, o_scale) * self.rng.uniform(0.8, 2.0)))
         self.zero_point = self._zero_point()
         kind = Elementwise[op.upper()]
-        record = tflite_element(
-            kind,
-            (x_scale, o_scale, self.scale),
-            (x_zp, o_zp, self.zero_point),
-            activation_range(activation, self.scale, self.zero_point),
-        )
-        value = element(self.x, self.values[other], kind, record, Rounding.DOUBLE)
+        scales, zeros = (x_scale, o_scale, self.scale), (x_zp, o_zp, self.zero_point)
+        fp32 = self.contract == "fp32"
+        record = (xnnpack_element if fp32 else tflite_element)(kind, scales, zeros, self._ends(activation))
+        mode = Rounding.FP32 if fp32 else self._rounding
+        value = element(self.x, self.values[other], kind, record, mode)
+        if fp32 and op == "mul" and self.last == o_index:
+            to = (x_scale, x_zp, self.scale, self.zero_point)
+            value = apply_table(self.x, xnnpack.square_table(*to, self._ends(activation)))
         x, y = self._push(f"{op}{len(self.values)}", value)
         getattr(self.builder, op)(x, o_index, y, activation=activation)
 
@@ -298,27 +328,40 @@ class RandomNetwork:
         x_scale, x_zp = self.scale, self.zero_point
         if op == "logistic":
             self.scale, self.zero_point = 1 / 256, -128
-            table = sigmoid_table(x_scale, x_zp, self.scale, self.zero_point)
+            table = self._table(op, x_scale, x_zp)
         else:
             self.scale = float(np.float32(x_scale * self.rng.uniform(0.6, 1.5)))
             self.zero_point = self._zero_point()
-            to = (x_scale, x_zp, self.scale, self.zero_point)
-            if op == "relu":
-                table = relu_table(*to)
-            elif op == "leaky_relu":
-                table = leaky_relu_table(*to, alpha=0.1)
-            elif op == "gelu":
-                table = gelu_table(*to)
-            elif op == "quantize":
-                table = requantize_table(*to)
-            else:
-                table = hard_swish_table(*to)
+            table = self._table(op, x_scale, x_zp)
         x, y = self._push(f"{op}{len(self.values)}", apply_table(self.x, table))
         options = {"alpha": 0.1} if op == "leaky_relu" else {}
         getattr(self.builder, op)(x, y, **options)
 
+    def _table(self, op: str, x_scale: float, x_zp: int) -> Int8:
+        to, mode = (x_scale, x_zp, self.scale, self.zero_point), self._rounding
+        match op, self.contract:
+            case "logistic", "fp32":
+                return xnnpack.float_table(xnnpack.sigmoid, *to)
+            case "leaky_relu", "fp32":
+                return xnnpack.leaky_relu_table(*to, alpha=0.1)
+            case "quantize", "fp32":
+                return xnnpack.requantize_table(*to)
+            case "logistic", _:
+                return sigmoid_table(*to)
+            case "leaky_relu", _:
+                return leaky_relu_table(*to, alpha=0.1, mode=mode)
+            case "quantize", _:
+                return requantize_table(*to, mode=mode)
+            case "relu", _:
+                return relu_table(*to, mode=mode)
+            case "gelu", _:
+                return gelu_table(*to)
+        return hard_swish_table(*to)
 
-def start(rng: np.random.Generator, most: int = 12, channels: int = 20) -> RandomNetwork:
+
+def start(
+    rng: np.random.Generator, most: int = 12, channels: int = 20, contract: str = "tflite"
+) -> RandomNetwork:
     """A network without operators, with an input of at least 4 x 4 pixels."""
     shape = (*rng.integers(4, most + 1, 2), rng.integers(1, channels + 1))
-    return RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8))
+    return RandomNetwork(rng, rng.integers(-128, 128, shape).astype(np.int8), contract)

@@ -6,6 +6,7 @@ import numpy as np
 
 from compiler.network import Compiled, compile_network
 from compiler.tests.random_networks import RandomNetwork
+from compiler.tflite import read_contract
 from models.isa import Config
 from models.machine import Machine, Trace
 
@@ -14,7 +15,8 @@ def run_machine(
     network: RandomNetwork, config: Config, optimise: bool = True
 ) -> tuple[Compiled, Trace, np.ndarray]:
     """(compiled, trace, DRAM after the run). DRAM outside the image is filled with noise first."""
-    compiled = compile_network(network.finish(), config, optimise=optimise)
+    graph = read_contract(network.finish(), network.contract)
+    compiled = compile_network(graph, config, optimise=optimise)
     dram = compiled.dram.copy()
     area = dram[compiled.image_base :]
     area[:] = np.random.default_rng(1).integers(0, 256, area.size)

@@ -66,9 +66,7 @@ def test_weights_with_a_zero_point() -> None:
     w = b.add_tensor("w", (1, 1, 1, 1), np.int8, 0.1, 5, data=np.ones((1, 1, 1, 1), np.int8))
     k = b.add_tensor("k", (1,), np.int32, 0.01, data=np.zeros(1, np.int32))
     b.conv2d(x, w, k, y)
-    assert refused(b.finish([x], [y])) == (
-        "CONV_2D 'y': weights 'w' have a zero point other than 0 (128 in a uint8 model)"
-    )
+    assert refused(b.finish([x], [y])) == ("CONV_2D 'y': weights 'w' are int8 with a zero point other than 0")
 
 
 def test_unknown_fused_activation() -> None:

@@ -6,12 +6,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import OpResolverType
 
 from compiler.network import compile_network
 from compiler.tests.random_networks import CONFIGS, RandomNetwork, start
 from compiler.tests.run import assert_right
 from compiler.tests.test_errors import refused
 from compiler.tests.test_network import assert_litert_agrees, generator, pair
+from compiler.tflite import read_contract
 from compiler.tflite_build import TfliteBuilder
 from models.isa import Config
 from models.machine import Machine
@@ -167,12 +169,20 @@ def test_copy_of_many_channels_in_small_buffers() -> None:
     assert_litert_agrees(network, assert_right(network, CONFIGS["n4_small"]))
 
 
-def assert_same(model: bytes, x: np.ndarray, config: Config = CONFIGS["n16"]) -> None:
-    compiled = compile_network(model, config)
+def assert_same(
+    model: bytes,
+    x: np.ndarray,
+    config: Config = CONFIGS["n16"],
+    resolver: OpResolverType = OpResolverType.BUILTIN_REF,
+    contract: str = "tflite",
+) -> None:
+    """The compiled network on the reference machine makes what LiteRT makes, in fp32 its default path."""
+    compiled = compile_network(read_contract(model, contract), config)
+    resolver = OpResolverType.BUILTIN if contract == "fp32" else resolver
     dram = compiled.dram.copy()
     compiled.write_input(dram, 0, as_int8(x))
     assert Machine(config).run(dram, *compiled.programs[0]).stop is None
-    for name, expected in zip(compiled.outputs, litert(model, x), strict=True):
+    for name, expected in zip(compiled.outputs, litert(model, x, resolver=resolver), strict=True):
         assert np.array_equal(compiled.read_tensor(dram, 0, name), as_int8(expected)), name
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import OpResolverType
 
 from compiler.tests.test_errors import refused
 from compiler.tests.test_network import generator
@@ -20,12 +21,16 @@ def scale(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 @pytest.mark.parametrize("trial", range(8))
-@pytest.mark.parametrize("op", ["ABS", "EXP", "GELU", "GELU by tanh", "PRELU", "QUANTIZE"])
+@pytest.mark.parametrize(
+    "op", "ABS EXP GELU GELU_TANH LOG PRELU QUANTIZE RELU_0_TO_1 RELU_N1_TO_1 RSQRT SQRT".split()
+)
 def test_every_entry(op: str, trial: int) -> None:
     rng = generator("table", op, trial)
     b = TfliteBuilder()
     shape = EVERY_VALUE.shape
-    x = b.add_tensor("x", shape, np.int8, scale(rng, 0.005, 0.1), int(rng.integers(-128, 128)))
+    # LiteRT does not run a root of what may be negative.
+    zero = -128 if op in ("RSQRT", "SQRT") else int(rng.integers(-128, 128))
+    x = b.add_tensor("x", shape, np.int8, scale(rng, 0.005, 0.1), zero)
     y = b.add_tensor("y", shape, np.int8, scale(rng, 0.005, 0.1), int(rng.integers(-128, 128)))
     if op == "PRELU":
         slope = np.full((1, 1, 1), rng.integers(-128, 128), np.int8)
@@ -126,9 +131,52 @@ def test_uint8_average_with_padding_is_refused() -> None:
     assert "uint8 average" in refused(b.finish([x], [y]))
 
 
-def test_uint8_weights_with_another_zero_point_are_refused() -> None:
+@pytest.mark.parametrize("zero", [0, 3, 127, 200, 255])
+@pytest.mark.parametrize("op", ["conv", "depthwise"])
+def test_uint8_weights_with_any_zero_point(op: str, zero: int) -> None:
+    """Less their zero point the weights need nine bits: the sum of two layers' weights."""
+    rng = generator("uint8 weights", op, zero)
+    b, shape = TfliteBuilder(), (1, 7, 6, 5)
+    x = b.add_tensor("x", shape, np.uint8, 0.05, 100)
+    data = rng.integers(0, 255, (5, 3, 3, 5) if op == "conv" else (1, 3, 3, 5)).astype(np.uint8)
+    w = b.add_tensor("w", data.shape, np.uint8, 0.01, zero, data=data)
+    bias = rng.integers(-5000, 5000, 5).astype(np.int32)
+    k = b.add_tensor("k", (5,), np.int32, 0.05 * 0.01, 0, data=bias)
+    y = b.add_tensor("y", shape, np.uint8, 1.9 if op == "conv" else 0.7, 90)
+    (b.conv2d if op == "conv" else b.depthwise_conv2d)(x, w, k, y)
+    assert_same(b.finish([x], [y]), rng.integers(0, 256, shape).astype(np.uint8))
+
+
+def test_a_weight_of_255_is_refused() -> None:
+    """Two int8 add up to 254 at most."""
     b = TfliteBuilder()
     x, y = (b.add_tensor(name, (1, 2, 2, 1), np.uint8, 0.1, 100) for name in "xy")
-    w = b.add_tensor("w", (1, 1, 1, 1), np.uint8, 0.1, 127, data=np.ones((1, 1, 1, 1), np.uint8))
+    w = b.add_tensor("w", (1, 1, 1, 1), np.uint8, 0.1, 0, data=np.full((1, 1, 1, 1), 255, np.uint8))
     b.conv2d(x, w, b.add_tensor("k", (1,), np.int32, 0.01, data=np.zeros(1, np.int32)), y)
-    assert "zero point other than 0 (128 in a uint8 model)" in refused(b.finish([x], [y]))
+    assert "CONV_2D 'y': weights less their zero point reach 255" in refused(b.finish([x], [y]))
+
+
+@pytest.mark.parametrize("trial", range(8))
+def test_elu(trial: int) -> None:
+    """LiteRT has no reference kernel of it; the optimised one is the judge."""
+    rng = generator("elu", trial)
+    b = TfliteBuilder()
+    x, y = (
+        b.add_tensor(name, EVERY_VALUE.shape, np.int8, scale(rng, 0.005, 0.1), int(rng.integers(-128, 128)))
+        for name in "xy"
+    )
+    b.unary("ELU", x, y)
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    assert_same(b.finish([x], [y]), EVERY_VALUE.view(np.int8), resolver=resolver)
+
+
+def test_neg_of_integers_that_mean_something_else_is_refused() -> None:
+    """LiteRT's kernel does not look at the quantisation."""
+    b = TfliteBuilder()
+    x = b.add_tensor("x", EVERY_VALUE.shape, np.int8, 0.1, 0)
+    y = b.add_tensor("y", EVERY_VALUE.shape, np.int8, 0.1, 0)
+    b.unary("NEG", x, y)
+    assert_same(b.finish([x], [y]), EVERY_VALUE.view(np.int8))
+    z = b.add_tensor("z", EVERY_VALUE.shape, np.int8, 0.1, 1)
+    b.unary("NEG", y, z)
+    assert "NEG 'z': LiteRT negates the integers" in refused(b.finish([x], [z]))

@@ -14,6 +14,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from compiler.delegate import taken
+
 SEED = int(os.environ.get("SEED", "20240229"))
 
 MILLION = 1_000_000
@@ -54,6 +56,17 @@ def run(
         interpreter.set_tensor(detail["index"], value)
     interpreter.invoke()
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+
+def run_default(model: bytes, *inputs: NDArray) -> tuple[list[NDArray], frozenset[int]]:
+    """(every output, the operators that XNNPACK has computed) of a model on LiteRT's default path."""
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN)
+    interpreter.allocate_tensors()
+    for detail, value in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(detail["index"], value)
+    interpreter.invoke()
+    outputs = [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+    return outputs, taken(interpreter)
 
 
 def count(operator: str, verdicts: Iterable[Verdict], values: int = JUDGED) -> Tally:

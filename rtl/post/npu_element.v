@@ -2,8 +2,8 @@
 //
 // models/elementwise.py defines the arithmetic. Modes double and single are TFLite's: each operand minus its zero
 // point, shifted left by 20 and scaled; the sum scaled again. Mode fp32 adds two products exactly and rounds
-// once (docs/adr/0002). A product of the operands needs only the last scaling, in every mode. A word takes ten
-// stages whichever way it goes, so that words keep their order.
+// once (docs/adr/0002); bit 6 of s_out says where its ties go. A product of the operands needs only the last
+// scaling, in every mode. A word takes ten stages whichever way it goes, so that words keep their order.
 `default_nettype none
 
 module npu_element #(
@@ -43,6 +43,9 @@ module npu_element #(
   // A sum in mode fp32 is rounded on the way; the last scaler hands it on.
   wire is_exact = cfg_mode == FP32 && !is_multiply;
 
+  // fp32: ties as in XNNPACK, up for a sum and even before the zero point for a product; else both even after it.
+  wire plain_ties = shift_out[6];
+
   // 0: minus zero point. 1-4: first scalers, or the exact sum. 5: sum. 6-9: last scaler. 10: clamp.
   reg [10:0] valid;
 
@@ -54,8 +57,8 @@ module npu_element #(
   assign out_valid = valid[10];
   assign busy = |valid;
 
-  // fp32: round an exact sum of 42 bits, ties to even with out_zp, by a shift to the right of 0 to 63.
-  function signed [31:0] nearest_even(input reg signed [42:0] value, input reg [5:0] amount);
+  // fp32: round an exact sum of 42 bits, by a shift to the right of 0 to 63.
+  function signed [31:0] nearest(input reg signed [42:0] value, input reg [5:0] amount);
     reg signed [42:0] floor;
     reg [63:0] mask;
     reg [63:0] rest;
@@ -64,10 +67,10 @@ module npu_element #(
       floor = value >>> amount;
       mask = ~(~64'd0 << amount);
       rest = {{21{value[42]}}, value} & mask;
-      tie = (mask >> 1) + {63'd0, floor[0] == out_zp[0]};
+      tie = (mask >> 1) + {63'd0, floor[0] == out_zp[0] && !plain_ties};
       floor = floor + {42'd0, rest > tie};
       // What does not fit is far beyond int8, and the clamp says so.
-      nearest_even = (floor > 43'sd2147483647) ? 32'sh7FFF_FFFF :
+      nearest = (floor > 43'sd2147483647) ? 32'sh7FFF_FFFF :
           (floor < -43'sd2147483648) ? 32'sh8000_0000 : floor[31:0];
     end
   endfunction
@@ -126,7 +129,7 @@ module npu_element #(
               {{2{exact_a0[40]}}, exact_a0} + {{2{exact_b0[40]}}, exact_b0};
         end
         if (valid[1]) begin
-          through2 <= is_multiply ? exact1[31:0] : nearest_even(exact1, shift_out[5:0]);
+          through2 <= is_multiply ? exact1[31:0] : nearest(exact1, shift_out[5:0]);
         end
         if (valid[2]) through3 <= through2;
         if (valid[3]) through4 <= through3;
@@ -142,7 +145,7 @@ module npu_element #(
           .cfg_multiplier(multiplier_out),
           .cfg_shift(shift_out),
           .cfg_bypass(is_exact),
-          .cfg_tie_odd(out_zp[0]),
+          .cfg_tie_odd(out_zp[0] && !plain_ties),
           .step(valid[8:5]),
           .in_data(sum5),
           .out_data(scaled9)

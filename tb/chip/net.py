@@ -63,7 +63,7 @@ def run(
     config = Config()
     compiled = compile_network(subject.core, config, len(inputs))
     subject.start()
-    usual = contract in ("tflite", "fp32")
+    usual = contract == ("fp32" if isinstance(subject, OnnxSubject) else "tflite")
     repeat = shell(
         [
             "make",
@@ -123,7 +123,7 @@ def _open_tflite(
         known = ", ".join(subject_tflite.CONTRACTS)
         raise UserError(f"CONTRACT={contract}: a .tflite network has {known}; {path} is one")
     if fc != "integer" and contract != "tflite":
-        raise UserError(f"FC={fc} is a way to judge by LiteRT; contract {contract} has no runtime")
+        raise UserError(f"FC={fc} is a way to judge by LiteRT's reference kernels, in CONTRACT=tflite")
     subject = TfliteSubject(raw, contract, fc)
     return subject, _inputs(source, subject, seed)
 
@@ -187,6 +187,7 @@ def _layers(compiled: Compiled, result: job.Result, verdict: Verdict) -> list[di
                 "largest_difference": judged.largest if judged else None,
                 "own_differences": judged.own if judged else None,
                 "pairs_apart": info.pairs_apart,
+                "sums_apart": info.sums_apart,
             }
         )
     return rows

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.ir import CONTRACTS
 from compiler.network import Compiled, compile_network, read_network
-from compiler.ops.context import ROUNDINGS
 from compiler.tests.deep_networks import grow_concat, grow_cut, grow_pad
 from compiler.tests.random_networks import RandomNetwork, start
 from models.isa import COMMAND_BYTES, Command, Config, decode
@@ -102,7 +102,7 @@ def random_image(
     if dense and rng.integers(2):
         network.flatten()
         network.dense(int(rng.integers(1, 20)))
-    contract = str(rng.choice(list(ROUNDINGS)))
+    contract = str(rng.choice(CONTRACTS))
     compiled = compile_network(replace(read_network(network.finish()), contract=contract), config)
     dram = compiled.dram.copy()
     # What nobody writes is noise, so that a read of it shows.

@@ -91,7 +91,7 @@ def test_host_operators_at_both_ends(
     np.save(tmp_path / "x.npy", images)
     assert run(model, "--input", str(tmp_path / "x.npy")) == 0
     text = capsys.readouterr().out
-    assert "SOFTMAX (host)" in text and "QUANTIZE (host)" in text and "judged as integer" in text
+    assert "SOFTMAX (host)" in text and "QUANTIZE (host)" in text and "FULLY_CONNECTED as integer" in text
     found = summary(folder, model)
     assert found["host_operators"] == ["QUANTIZE x", "SOFTMAX chances", "DEQUANTIZE out"]
     assert (found["images"], found["runtime_mismatches"], found["mismatches"]) == (3, 0, 0)

@@ -285,10 +285,3 @@ def test_input_of_the_wrong_shape_or_type(
         np.save(tmp_path / "x.npy", wrong)
         assert run(model, "--input", str(tmp_path / "x.npy"))[0] == 2
         assert "input 'x' is float32[3, 9, 7]" in capsys.readouterr().err
-
-
-def test_tflite_refuses_fp32(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = tmp_path / "other.tflite"
-    with_host_operators(model)
-    assert run(model, "--contract", "fp32")[0] == 2
-    assert "a .tflite network has tflite, tflite-single" in capsys.readouterr().err

@@ -81,24 +81,20 @@ def fuse_joins(layers: list[Layer], kept: Iterable[str]) -> tuple[list[Layer], d
                 continue
             conv = made.get(own)
             assert layer.partner is not None
-            free = own != other and count[own] == 1 and own not in keep and own not in gone
-            # A command has one rounding mode.
-            alone = (
-                type(conv) is ConvLayer
-                and conv.partner is None
-                and conv.table is None
-                and conv.scatter is None
-                and conv.rounding is layer.rounding
+            if own == other or count[own] > 1 or own in keep or own in gone:
+                continue
+            if type(conv) is not ConvLayer or conv.partner or conv.table is not None or conv.scatter:
+                continue
+            if conv.rounding is not layer.rounding:
+                continue  # a command has one rounding mode
+            if own != layer.source and layer.partner.kind is Elementwise.SUB:
+                continue  # the difference has an order
+            partner = _swapped(layer.partner, layer.source) if own != layer.source else layer.partner
+            layer = replace(
+                conv, name=layer.name, op=f"{conv.op}+{layer.op}", target=layer.target, partner=partner
             )
-            if free and alone:
-                if own != layer.source and layer.partner.kind is Elementwise.SUB:
-                    continue  # the difference has an order
-                partner = _swapped(layer.partner, layer.source) if own != layer.source else layer.partner
-                layer = replace(
-                    conv, name=layer.name, op=f"{conv.op}+{layer.op}", target=layer.target, partner=partner
-                )
-                gone[own] = layer.name
-                break
+            gone[own] = layer.name
+            break
         result.append(layer)
     return [layer for layer in result if layer.target not in gone], gone
 

@@ -12,7 +12,8 @@ from compiler.tile import Tiling, plan_conv, tiles
 from models.isa import Config
 
 CONFIG = Config()
-# ResNet-50's last 3x3 layer with stride 2: the padded input takes 7200 words, the weights 18 times their buffer.
+# ResNet-50's last 3x3 layer with stride 2: the padded input takes 7200 words, the weights are 18 times their
+# buffer.
 STRIDED = Geometry(14, 14, 32, 7, 7, 32, (3, 3), (2, 2), pad=(1, 1))
 # Two tiles of 4 and 3 rows.
 UNEVEN = Geometry(7, 7, 128, 7, 7, 32, (1, 1))

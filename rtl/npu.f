@@ -8,8 +8,10 @@ rtl/csr/npu_csr.v
 rtl/csr/npu_account.v
 rtl/csr/npu_counters.v
 rtl/csr/npu_control.v
+rtl/csr/npu_host.v
 rtl/fetch/npu_command_check.v
 rtl/fetch/npu_fetch.v
+rtl/fetch/npu_dispatch.v
 rtl/load/npu_load_fill.v
 rtl/load/npu_load.v
 rtl/store/npu_store_data.v

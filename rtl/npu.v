@@ -103,79 +103,14 @@ module npu #(
     end
   endgenerate
 
-  // ---------------------------------------------------------------- host side
-
+  // From the host side, at the end.
   wire core_rst_n;
-  wire start;
-  wire stop;
   wire go;
   wire halt;
-  wire busy;
-  wire done_event;
-  wire error_event;
   wire [31:0] prog_base;
   wire [15:0] prog_len;
-  wire [31:0] watchdog_limit;
-  wire [3:0] err_cause;
-  wire [ADDR_W-1:0] err_addr;
-  wire [3:0] err_id;
-  wire [15:0] err_cmd;
-  wire count_rd_en;
-  wire count_rd_stamp;
-  wire count_rd_account;
-  wire [10:0] count_rd_index;
-  wire [31:0] count_rd_data;
 
-  npu_csr #(
-      .N(N),
-      .LOG_ACT(LOG_ACT),
-      .LOG_WGT(LOG_WGT),
-      .LOG_OUT(LOG_OUT),
-      .LOG_PAR(LOG_PAR),
-      .LOG_RES(LOG_RES),
-      .LOG_DEPTH(LOG_DEPTH),
-      .LOG_BURST(LOG_BURST)
-  ) u_csr (
-      .clk(clk),
-      .rst_n(rst_n),
-      .s_axi_awaddr(s_axi_awaddr),
-      .s_axi_awvalid(s_axi_awvalid),
-      .s_axi_awready(s_axi_awready),
-      .s_axi_wdata(s_axi_wdata),
-      .s_axi_wstrb(s_axi_wstrb),
-      .s_axi_wvalid(s_axi_wvalid),
-      .s_axi_wready(s_axi_wready),
-      .s_axi_bresp(s_axi_bresp),
-      .s_axi_bvalid(s_axi_bvalid),
-      .s_axi_bready(s_axi_bready),
-      .s_axi_araddr(s_axi_araddr),
-      .s_axi_arvalid(s_axi_arvalid),
-      .s_axi_arready(s_axi_arready),
-      .s_axi_rdata(s_axi_rdata),
-      .s_axi_rresp(s_axi_rresp),
-      .s_axi_rvalid(s_axi_rvalid),
-      .s_axi_rready(s_axi_rready),
-      .irq(irq),
-      .start(start),
-      .stop(stop),
-      .prog_base(prog_base),
-      .prog_len(prog_len),
-      .watchdog_limit(watchdog_limit),
-      .busy(busy),
-      .done_event(done_event),
-      .error_event(error_event),
-      .err_cause(err_cause),
-      .err_addr(err_addr),
-      .err_id(err_id),
-      .err_cmd(err_cmd),
-      .count_rd_en(count_rd_en),
-      .count_rd_stamp(count_rd_stamp),
-      .count_rd_account(count_rd_account),
-      .count_rd_index(count_rd_index),
-      .count_rd_data(count_rd_data)
-  );
-
-  // ---------------------------------------------------------------- fetch and the queues behind it
+  // ---------------------------------------------------------------- fetch, with a queue per engine
 
   wire f_ar_valid;
   wire f_ar_ready;
@@ -183,13 +118,15 @@ module npu #(
   wire [7:0] f_ar_len;
   wire f_r_valid;
   wire f_r_ready;
-  wire [527:0] f_cmd;
-  wire f_load_valid;
-  wire f_load_ready;
-  wire f_compute_valid;
-  wire f_compute_ready;
-  wire f_store_valid;
-  wire f_store_ready;
+  wire lq_valid;
+  wire lq_ready;
+  wire [527:0] lq_cmd;
+  wire cq_valid;
+  wire cq_ready;
+  wire [527:0] cq_cmd;
+  wire sq_valid;
+  wire sq_ready;
+  wire [527:0] sq_cmd;
   wire f_ended;
   wire f_err_valid;
   wire [3:0] f_err_cause;
@@ -197,11 +134,11 @@ module npu #(
   wire [15:0] f_err_cmd;
   wire f_quiet;
 
-  npu_fetch #(
+  npu_dispatch #(
       .N(N),
       .ADDR_W(ADDR_W),
       .ACC_DEPTH(ACC_DEPTH)
-  ) u_fetch (
+  ) u_dispatch (
       .clk(clk),
       .rst_n(core_rst_n),
       .halt(halt),
@@ -217,77 +154,21 @@ module npu #(
       .r_data(m_axi_rdata),
       .r_resp(m_axi_rresp),
       .r_last(m_axi_rlast),
-      .load_valid(f_load_valid),
-      .load_ready(f_load_ready),
-      .compute_valid(f_compute_valid),
-      .compute_ready(f_compute_ready),
-      .store_valid(f_store_valid),
-      .store_ready(f_store_ready),
-      .cmd_data(f_cmd),
+      .load_valid(lq_valid),
+      .load_ready(lq_ready),
+      .load_cmd(lq_cmd),
+      .compute_valid(cq_valid),
+      .compute_ready(cq_ready),
+      .compute_cmd(cq_cmd),
+      .store_valid(sq_valid),
+      .store_ready(sq_ready),
+      .store_cmd(sq_cmd),
       .ended(f_ended),
       .err_valid(f_err_valid),
       .err_cause(f_err_cause),
       .err_addr(f_err_addr),
       .err_cmd(f_err_cmd),
       .quiet(f_quiet)
-  );
-
-  wire lq_valid;
-  wire lq_ready;
-  wire [527:0] lq_cmd;
-  wire cq_valid;
-  wire cq_ready;
-  wire [527:0] cq_cmd;
-  wire sq_valid;
-  wire sq_ready;
-  wire [527:0] sq_cmd;
-  wire [3:0] unused_lq_level;
-  wire [3:0] unused_cq_level;
-  wire [3:0] unused_sq_level;
-
-  npu_fifo #(
-      .W(528),
-      .LOG_D(3)
-  ) u_load_queue (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(f_load_valid),
-      .in_ready(f_load_ready),
-      .in_data(f_cmd),
-      .out_valid(lq_valid),
-      .out_ready(lq_ready),
-      .out_data(lq_cmd),
-      .level(unused_lq_level)
-  );
-
-  npu_fifo #(
-      .W(528),
-      .LOG_D(3)
-  ) u_compute_queue (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(f_compute_valid),
-      .in_ready(f_compute_ready),
-      .in_data(f_cmd),
-      .out_valid(cq_valid),
-      .out_ready(cq_ready),
-      .out_data(cq_cmd),
-      .level(unused_cq_level)
-  );
-
-  npu_fifo #(
-      .W(528),
-      .LOG_D(3)
-  ) u_store_queue (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(f_store_valid),
-      .in_ready(f_store_ready),
-      .in_data(f_cmd),
-      .out_valid(sq_valid),
-      .out_ready(sq_ready),
-      .out_data(sq_cmd),
-      .level(unused_sq_level)
   );
 
   // ---------------------------------------------------------------- tokens: <from>_<to>
@@ -578,7 +459,7 @@ module npu #(
   assign m_axi_awburst = 2'b01;
   assign m_axi_wstrb = {N{1'b1}};
 
-  // ---------------------------------------------------------------- control and counters
+  // ---------------------------------------------------------------- host side
 
   wire read_beat = m_axi_rvalid && m_axi_rready;
   wire write_beat = m_axi_wvalid && m_axi_wready;
@@ -587,18 +468,42 @@ module npu #(
   wire write_response = m_axi_bvalid && m_axi_bready;
   wire bus_moves = read_beat || write_beat || read_burst || write_burst || write_response;
 
-  npu_control #(
-      .ADDR_W(ADDR_W)
-  ) u_control (
+  npu_host #(
+      .N(N),
+      .ADDR_W(ADDR_W),
+      .LOG_ACT(LOG_ACT),
+      .LOG_WGT(LOG_WGT),
+      .LOG_OUT(LOG_OUT),
+      .LOG_PAR(LOG_PAR),
+      .LOG_RES(LOG_RES),
+      .LOG_DEPTH(LOG_DEPTH),
+      .LOG_BURST(LOG_BURST)
+  ) u_host (
       .clk(clk),
       .rst_n(rst_n),
-      .start(start),
-      .stop(stop),
-      .watchdog_limit(watchdog_limit),
-      .busy(busy),
+      .s_axi_awaddr(s_axi_awaddr),
+      .s_axi_awvalid(s_axi_awvalid),
+      .s_axi_awready(s_axi_awready),
+      .s_axi_wdata(s_axi_wdata),
+      .s_axi_wstrb(s_axi_wstrb),
+      .s_axi_wvalid(s_axi_wvalid),
+      .s_axi_wready(s_axi_wready),
+      .s_axi_bresp(s_axi_bresp),
+      .s_axi_bvalid(s_axi_bvalid),
+      .s_axi_bready(s_axi_bready),
+      .s_axi_araddr(s_axi_araddr),
+      .s_axi_arvalid(s_axi_arvalid),
+      .s_axi_arready(s_axi_arready),
+      .s_axi_rdata(s_axi_rdata),
+      .s_axi_rresp(s_axi_rresp),
+      .s_axi_rvalid(s_axi_rvalid),
+      .s_axi_rready(s_axi_rready),
+      .irq(irq),
+      .core_rst_n(core_rst_n),
       .go(go),
       .halt(halt),
-      .core_rst_n(core_rst_n),
+      .prog_base(prog_base),
+      .prog_len(prog_len),
       .ended(f_ended),
       .idle(!lq_valid && l_idle && !cq_valid && d_idle && !sq_valid && s_idle),
       .quiet(f_quiet && l_quiet && s_quiet),
@@ -615,21 +520,6 @@ module npu #(
       .store_err_decerr(s_err_decerr),
       .store_err_addr(s_err_addr),
       .store_err_cmd(s_err_cmd),
-      .err_cause(err_cause),
-      .err_addr(err_addr),
-      .err_id(err_id),
-      .err_cmd(err_cmd),
-      .done_event(done_event),
-      .error_event(error_event)
-  );
-
-  npu_counters #(
-      .N(N)
-  ) u_counters (
-      .clk(clk),
-      .rst_n(rst_n),
-      .clear(go),
-      .busy(busy),
       .conv_reads(conv_reads),
       .pool_reads(pool_reads),
       .load_missing(load_missing),
@@ -652,12 +542,7 @@ module npu #(
       .post_stamp_ready(p_stamp_ready),
       .post_stamp_layer(p_stamp_layer),
       .store_stamp_valid(s_stamp_valid),
-      .store_stamp_layer(s_stamp_layer),
-      .rd_en(count_rd_en),
-      .rd_stamp(count_rd_stamp),
-      .rd_account(count_rd_account),
-      .rd_index(count_rd_index),
-      .rd_data(count_rd_data)
+      .store_stamp_layer(s_stamp_layer)
   );
 
   // One write manager: the ID of a response says nothing new.

@@ -274,7 +274,9 @@ async def chip_counts_a_wait_where_it_happens(dut: Any) -> None:
         ([replace(pool, wait_load=True)], {"load"}),
         ([replace(pool, wait_store=True)], {"store"}),
         ([conv], {"store"}),
-        ([conv, replace(pool, wait_load=True)], {"store"}),  # the array has words to read
+        # The array, or pool, has words to read that post has no room for.
+        ([conv, replace(pool, wait_load=True)], {"store"}),
+        ([replace(pool, out_w=9, wait_store=True), replace(pool, wait_load=True)], {"store"}),
         ([replace(pool, signal_load=True)] * 64, {"token"}),
         ([replace(pool, signal_store=True)] * 64, {"token"}),
         # Post waits with what conv has handed it; the array needs data for anything more.

@@ -1,4 +1,4 @@
-// npu_csr.v : the AXI4-Lite registers (docs/registers.md)
+// npu_csr.v : the AXI4-Lite registers (npu.rdl, docs/registers.md)
 //
 // One write and one read at a time; address and data of a write may come in either order. A hole, and a write to
 // a read-only register, answer SLVERR and change nothing.

@@ -122,6 +122,8 @@ def run(job: Job, folder: Path, processes: Processes, waves: bool = False) -> Ou
     command = [sys.executable, *job.command, "--folder", str(folder), *(["--waves"] if waves else [])]
     code = processes.run(command, folder / "job.log", job.limit)
     status, message, found = judge(code, folder / RESULTS)
+    if status == CRASHED and (said := tail(folder / "job.log").split("\n")[-2:-1]):
+        message += f": {said[0]}"
     wave = "".join(str(file) for file in folder.glob("wave.*"))
     seconds = time.monotonic() - start
     return Outcome(job, status, message, seconds, waveform=wave, tests=found.tests, code=code)

@@ -106,6 +106,11 @@ def test_a_failure_that_does_not_come_again_stays_a_failure(tmp_path: Path) -> N
     assert summary["results"][0]["again"] == "passed"
 
 
+def test_a_crash_says_the_last_that_was_heard_of_it(tmp_path: Path) -> None:
+    _, summary = run(tmp_path, fake("crash", "print('one'); print('out of memory'); sys.exit(3)"))
+    assert summary["results"][0]["message"] == "ended with exit code 3: out of memory"
+
+
 def test_nothing_to_do_is_not_a_pass(tmp_path: Path) -> None:
     assert run(tmp_path)[0] == 1
 

@@ -33,7 +33,7 @@ SMALL = {
 BENCH = Bench(
     "npu",
     [{"N": 4, **SMALL, "MAX_BURST": 8, "OUTSTANDING": 2}],
-    public=[(module, "*") for module in ("npu", "npu_csr", "npu_control", "npu_counters")],
+    public=[(module, "*") for module in ("npu", "npu_host", "npu_csr", "npu_control", "npu_counters")],
 )
 PROGRAM = 0x400  # where programs lie
 ROUNDS = 6  # writes of every register
@@ -307,20 +307,25 @@ WRONG = {
     "reset": ("32'h00100000", "32'h00100001", walk_resets, "WATCHDOG by the bus"),
     "constant": ("32'h41534159", "32'h41534158", walk_resets, "ID by the bus"),
     "read_only": (
-        'rtl = "u_csr.prog_len"; }',
-        'rtl = "u_csr.prog_len"; sw = r; }',
+        'rtl = "u_host.u_csr.prog_len"; }',
+        'rtl = "u_host.u_csr.prog_len"; sw = r; }',
         walk_access,
         "a write of PROG_LEN",
     ),
     "writable": (
-        'rtl = "u_control.err_id"; }',
-        'rtl = "u_control.err_id"; sw = rw; }',
+        'rtl = "u_host.u_control.err_id"; }',
+        'rtl = "u_host.u_control.err_id"; sw = rw; }',
         walk_access,
         "a write of ERR_ID",
     ),
     "width": ("LENGTH[15:0]", "LENGTH[14:0]", walk_access, "PROG_LEN by the bus"),
     "clear": ("    default onwrite = woclr;\n", "", walk_access, "IRQ_STATUS by the bus"),
-    "place": ("u_csr.irq_enable[0]", "u_csr.irq_status[0]", walk_access, "IRQ_ENABLE.DONE inside"),
+    "place": (
+        "u_host.u_csr.irq_enable[0]",
+        "u_host.u_csr.irq_status[0]",
+        walk_access,
+        "IRQ_ENABLE.DONE inside",
+    ),
     "missing": (
         "  counter_r POOL @ 0x048;",
         "  counter_r POOL @ 0x07C;",

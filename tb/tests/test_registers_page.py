@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts import registers as made
+from tb.chip import host
 from tb.registers.rdl import SOURCE, compile_rdl, logs_of, registers
 
 
@@ -62,3 +63,21 @@ def test_the_parameters_of_a_build_show() -> None:
     words = {word.name: word.reset for word in registers(compile_rdl(logs_of(small)))}
     assert words["CONFIG"] == 4 | 8 << 8 | 3 << 16 | 12 << 24
     assert words["BUFFERS"] == 8 | 13 << 8 | 12 << 16 | 10 << 24
+
+
+def test_the_chip_bench_has_the_same_map() -> None:
+    """tb/chip/host.py names offsets and bits of its own."""
+    words = {word.name: word for word in registers(compile_rdl())}
+    offsets = (
+        "CTRL STATUS IRQ_ENABLE IRQ_STATUS PROG_BASE PROG_LEN WATCHDOG ERR_CAUSE ERR_ADDR ERR_ID ERR_CMD"
+    )
+    for name in offsets.split():
+        assert getattr(host, name) == words[name].offset, name
+    counters = {word.name.lower(): word.offset for word in words.values() if word.counts}
+    assert counters == {name: host.COUNTERS + 4 * i for i, name in enumerate(host.COUNTER_NAMES)}
+    assert host.STAMPS == words["STAMP[0]"].offset
+    for i, name in enumerate(host.ACCOUNT):
+        assert words[f"ACCOUNT[1].{name.upper()}"].offset == host.ACCOUNTS + 4 * len(host.ACCOUNT) + 4 * i
+    assert {f"STAMP[{host.LAYERS - 1}]", f"ACCOUNT[{host.LAYERS - 1}].FILL"} <= words.keys()
+    bits = {field.name: 1 << field.lsb for word in ("CTRL", "IRQ_STATUS") for field in words[word].fields}
+    assert bits == {"START": host.START, "STOP": host.STOP, "DONE": host.DONE, "ERROR": host.ERROR}

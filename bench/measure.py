@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class Measured:
     result: Result
     wall: float
     machine: NDArray[np.uint8]
+
+    @property
+    def label(self) -> str:
+        """Name of the folder with what is written about it."""
+        return label(self.network, self.compiled.config)
 
     @property
     def macs(self) -> int:
@@ -104,6 +110,11 @@ class Measured:
         return float(ends.mean()), float(zero.mean()), float(value.std())
 
 
+def label(network: Network, config: Config) -> str:
+    """A folder's name for a network on an array of this size."""
+    return re.sub(r"[^\w.-]+", "_", f"{network.name}_n{config.n}")
+
+
 def macs(network: Network, config: Config) -> int:
     """Multiplications of one run of a network."""
     return sum(layer.macs for layer in compile_network(network.model, config).layers)
@@ -121,5 +132,5 @@ def measure(network: Network, config: Config, seed: int, images: int = 1) -> Mea
     result, memory = job.run(NAME, compiled, inputs, "verilator", seed, least_words=MEMORY // config.n)
     wall = time.monotonic() - start
     # Now: the next run takes the place of this one's logs.
-    report.print_first_mismatch(result, BUILD / NAME / network.name, f"make bench SEED={seed}")
+    report.print_first_mismatch(result, BUILD / NAME / label(network, config), f"make bench SEED={seed}")
     return Measured(network, compiled, result, wall, memory["machine"])

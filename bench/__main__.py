@@ -8,7 +8,6 @@ python -m bench --seed 7
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -90,10 +89,10 @@ def draw(runs: Sequence[Measured], repeat: str) -> None:
     for measured in runs:
         entry = measured.entry()
         title = f"{measured.network.name}, N = {entry['n']}"
-        name = re.sub(r"[^\w.-]+", "_", f"{measured.network.name}_n{entry['n']}")
         summary = {**entry, "title": title, "images": measured.result.images, "repeat": repeat}
-        report.write_summary(SUMMARY.parent / name / "summary.json", summary)
-        path = pictures.write(SUMMARY.parent / name, summary, measured.result.activity)
+        folder = SUMMARY.parent / measured.label
+        report.write_summary(folder / "summary.json", summary)
+        path = pictures.write(folder, summary, measured.result.activity)
         pages[title] = path.relative_to(SUMMARY.parent).as_posix()
         if measured is runs[0]:
             first = summary

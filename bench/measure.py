@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +41,11 @@ class Measured:
     machine: NDArray[np.uint8]
     runtime: str = ""
     verdict: Verdict | None = None
+
+    @property
+    def label(self) -> str:
+        """Name of the folder with what is written about it."""
+        return label(self.network, self.compiled.config)
 
     @property
     def macs(self) -> int:
@@ -122,6 +128,11 @@ class Measured:
         return float(ends.mean()), float(zero.mean()), float(value.std())
 
 
+def label(network: Network, config: Config) -> str:
+    """A folder's name for a network on an array of this size."""
+    return re.sub(r"[^\w.-]+", "_", f"{network.name}_n{config.n}")
+
+
 def macs(network: Network, config: Config) -> int:
     """Multiplications of one run of a network."""
     return sum(layer.macs for layer in compile_network(network.model, config).layers)
@@ -154,7 +165,7 @@ def measure(
     result, memory = job.run(NAME, compiled, fed, "verilator", seed, least_words=MEMORY // config.n)
     wall = time.monotonic() - start
     # Now: the next run takes the place of this one's logs.
-    report.print_first_mismatch(result, BUILD / NAME / network.name, f"make bench SEED={seed}")
+    report.print_first_mismatch(result, BUILD / NAME / label(network, config), f"make bench SEED={seed}")
     verdict = None
     if ask_runtime:
         if not started:

@@ -73,6 +73,7 @@ def svg(drawn: Figure) -> str:
     drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     body = text.getvalue()
     body = body[body.index("<svg") :].replace(INK, PAGE_INK)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
     # Sized by the page.
     head, _, rest = body.partition(">")
     return re.sub(r' (width|height)="[^"]*"', "", head) + ">" + rest

@@ -80,7 +80,7 @@ def rows_of(g: Geometry, rows: int) -> list[Rows]:
 def _rate(layer: GroupedLayer, config: Config, pieces: tuple[Piece, ...]) -> Iterator[Tiling]:
     """Every legal cut."""
     g, n, split = layer.geometry, config.n, len(pieces) > 1
-    params_stay = g.groups * PARAM_WORDS * 2 <= config.par_words
+    params_stay = g.groups * PARAM_WORDS <= config.par_words
     for rows in parts(g.out_h):
         down = rows_of(g, rows)
         seen = max(tile.end - tile.first for tile in down)
@@ -158,12 +158,19 @@ class DepthwiseEmitter(Emitter):
         """Append the commands."""
         g, plan = self.geometry, self.plan
         blocks = len(plan.pieces)
+        # All that does not depend on the layer before comes first, if there is room.
+        weights_stay = g.groups * blocks * self.n * 2 <= self.program.config.wgt_words
         if plan.params_stay:
             self.load_params(0, g.groups)
+        if weights_stay:
+            whole = self.load_weights(self.weights, 0, g.groups * blocks)
         for first, count in self.chunks():
             if not plan.params_stay:
                 self.load_params(first, count)
-            wgt_base = self.load_weights(self.weights, first * blocks, count * blocks)
+            if weights_stay:
+                wgt_base = whole + first * blocks * self.n
+            else:
+                wgt_base = self.load_weights(self.weights, first * blocks, count * blocks)
             for ox in range(0, g.out_w, plan.columns):
                 columns = min(plan.columns, g.out_w - ox)
                 x = input_span(g, 1, ox, columns, 0, g.kernel[1])

@@ -62,6 +62,13 @@ def test_pooling_costs_a_tap_a_cycle() -> None:
     assert roofline.predict(network)[1] == pytest.approx(taps, rel=0.05)
 
 
+def test_a_depthwise_layer_costs_its_input() -> None:
+    """A word a cycle, with the border and what tiles share; not a pass per tap."""
+    network = compiled(STEM, Step("depthwise", "deep", ("stem",), 64, 3, 1, 1))
+    words = 32 * 32 * 64 / N
+    assert words <= roofline.predict(network)[1] < 1.6 * words
+
+
 def test_layers_add_up_to_the_network() -> None:
     """The sum is the end of the last command, so a longer network costs more than a part of it."""
     steps = [STEM, *(Step("conv", f"c{i}", (("stem", "c0", "c1")[i],), 64, 3, 1, 1) for i in range(3))]

@@ -29,7 +29,6 @@ BENCH = Bench(
         {"N": 4, "MAX_BURST": 256, "LOG_OUTSTANDING": 2},
     ],
     public=[("npu_load", "*"), ("npu_load_fill", "state")],
-    timeout=120,
 )
 
 

@@ -12,10 +12,13 @@ from models.blocks import dest_words, load_writes
 from models.isa import PAGE, Load, Window
 from tb.agents.scoreboard import Scoreboard
 from tb.common.collector import Collector
+from tb.common.compute import peek, pins_of
 from tb.common.dma import DmaEnv, planned_answers
 from tb.common.watch import value_of
 from tb.load.coverage import COVERAGE, STATES
 
+PINS = """halt r_valid r_ready ar_valid ar_ready sig_compute_valid sig_compute_ready stamp_valid stamp_ready
+    cmd_valid cmd_ready cmd_data stat_wait wait_compute_valid wait_store_valid"""
 STATE_NAMES = {code: name for name, code in STATES.items()}
 SPACE = 1 << 32
 SIDES = {(0, 0): "none", (1, 0): "first", (0, 1): "second", (1, 1): "both"}
@@ -64,6 +67,7 @@ class LoadEnv(DmaEnv):
         self.errors_done = Awaited(self.errors, self.cover.sample)
         self.awaited = (self.commands_done, self.bursts_done, self.errors_done)
         self.state = dut.u_fill.state
+        self.pins = pins_of(dut, PINS)
 
     def flush(self) -> None:
         """Reset."""
@@ -152,40 +156,40 @@ class LoadEnv(DmaEnv):
 
     def state_name(self) -> str:
         """What the buffer side does now."""
-        return STATE_NAMES[value_of(self.state)]
+        return STATE_NAMES[peek(self.state)]
 
     def sample_cycle(self) -> None:
         """Who waits for whom, and where a halt finds the engine."""
-        dut, cover = self.dut, self.cover
+        dut, cover = self.pins, self.cover
         self.ran = True
         under_way = self.watch.under_way
         self.bus = "in_flight" if under_way else "quiet"
         cover.sample(in_flight="limit" if under_way == self.outstanding else "some" if under_way else "none")
-        halted = value_of(dut.halt)
+        halted = peek(dut.halt)
         if halted:
             if not self.was_halted:
                 cover.sample(halt=self.state_name(), bus=self.bus)
             self.was_halted = halted
             return
-        data, ready = value_of(dut.r_valid), value_of(dut.r_ready)
-        if value_of(dut.ar_valid) and not value_of(dut.ar_ready):
+        data, ready = peek(dut.r_valid), peek(dut.r_ready)
+        if peek(dut.ar_valid) and not peek(dut.ar_ready):
             cover.sample(stall="address_not_taken")
         if data and not ready:
             cover.sample(stall="data_waits_for_padding")
         elif ready and not data:
             cover.sample(stall="no_data")
-        if value_of(dut.sig_compute_valid) and not value_of(dut.sig_compute_ready):
+        if peek(dut.sig_compute_valid) and not peek(dut.sig_compute_ready):
             cover.sample(stall="no_room_for_token")
-        if value_of(self.stamp.valid) and not self.stamp.is_ready():
+        if peek(dut.stamp_valid) and not peek(dut.stamp_ready):
             cover.sample(stall="stamp_not_taken")
-        if not value_of(dut.cmd_valid):
+        if not peek(dut.cmd_valid):
             cover.sample(stall="no_command")
-        elif value_of(dut.stat_wait):
+        elif peek(dut.stat_wait):
             for name in ("compute", "store"):
-                needed = value_of(dut.cmd_data) >> {"compute": 9, "store": 10}[name] & 1
-                missing = needed and not value_of(getattr(dut, f"wait_{name}_valid"))
+                needed = peek(dut.cmd_data) >> {"compute": 9, "store": 10}[name] & 1
+                missing = needed and not peek(getattr(dut, f"wait_{name}_valid"))
                 cover.sample(missing, stall=f"no_{name}_token")
-        elif not value_of(dut.cmd_ready):
+        elif not peek(dut.cmd_ready):
             cover.sample(stall="busy")
 
     def burst_ends(self) -> int:

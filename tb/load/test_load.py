@@ -17,6 +17,7 @@ from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common import scenarios
 from tb.common.commands import random_window, random_windows
+from tb.common.watch import Gate
 from tb.load.coverage import STATES
 from tb.load.env import LoadEnv
 from tb.load.stimulus import Commands
@@ -29,7 +30,6 @@ BENCH = Bench(
         {"N": 4, "MAX_BURST": 256, "LOG_OUTSTANDING": 2},
     ],
     public=[("npu_load", "*"), ("npu_load_fill", "state")],
-    timeout=120,
 )
 
 
@@ -120,53 +120,52 @@ async def load_works_after_reset_in_flight(dut: Any) -> None:
     await scenarios.reset_in_flight(LoadEnv, dut)
 
 
-async def stop_everywhere(env: LoadEnv, cross: str, stop: Callable[[], Awaitable[None]]) -> None:
-    """Run commands and stop them, until every combination of state and bus of a cross was stopped once."""
-    met = env.cover.bins[cross]
-    for _ in range(300):
-        unmet = [name for name, hits in met.items() if not hits]
-        if not unmet:
-            break
-        state, bus = env.rng.choice(unmet).split("_x_")
-        # The stop comes a cycle behind the one that is waited for: a state of one cycle follows another.
-        seen = env.rng.choice((state, env.rng.choice(list(STATES))))
-        commands = Commands(env.rng, env.config, words=env.rng.choice((2, 20)))
-        count = env.rng.randint(1, 3)
-        sending = cocotb.start_soon(env.run(commands.draw() for _ in range(count)))
-        for _ in range(300):
-            await env.cycles(1)
-            if (env.state_name(), env.bus) == (seen, bus):
+async def stop_everywhere(dut: Any, cross: str, stop: Callable[[LoadEnv], Awaitable[None]]) -> None:
+    """Stop the engine in every state of its buffer side, with and without bursts on the bus."""
+    async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming((5, 30))) as env:
+        met, room = env.cover.bins[cross], Gate()
+        env.stamp_sink.stalls = room
+        commands = Commands(env.rng, env.config, words=12)
+        for _ in range(200):
+            unmet = [name for name, hits in met.items() if not hits]
+            if not unmet:
                 break
-        await stop()
-        await sending
+            state, bus = env.rng.choice(unmet).split("_x_")
+            # The two states that wait for others are held; a stop comes a cycle late for those that pass.
+            env.signals["sig_compute"].credits = 0 if state == "done" else None
+            room.closed = state == "stamp"
+            await env.reset(1)
+            ends = {"signal_compute": state == "done", "stamp": state == "stamp"}
+            pads = {"pad_top": 2, "pad_bottom": 2} if (state, bus) == ("fill", "quiet") else {}
+            drawn = [commands.draw(**ends, **pads) for _ in range(2 if bus == "in_flight" else 1)]
+            sending = cocotb.start_soon(env.run(drawn))
+            seen = state if state != "idle" else env.rng.choice(list(STATES))
+            for _ in range(300):
+                await env.cycles(1)
+                if (env.state_name(), env.bus) == (seen, bus):
+                    break
+            await stop(env)
+            if not sending.done():
+                sending.cancel()
+        assert all(met.values()), met
+        env.signals["sig_compute"].credits, room.closed = None, False
         await env.reset(1)
-    assert all(met.values()), met
-    await env.run([commands.draw()])
-    await env.drained()
+        await env.run([commands.draw()])
+        await env.drained()
 
 
 @cocotb.test()
 async def load_works_after_reset_in_every_state(dut: Any) -> None:
-    """Each state of the buffer side, with and without bursts on the bus."""
-    async with start(LoadEnv, dut) as env:
-
-        async def stop() -> None:
-            await env.reset(env.rng.randint(1, 2))
-
-        await stop_everywhere(env, "reset_x_bus", stop)
+    await stop_everywhere(dut, "reset_x_bus", lambda env: env.reset(env.rng.randint(1, 2)))
 
 
 @cocotb.test()
 async def load_halts_in_every_state(dut: Any) -> None:
-    """Each state of the buffer side, with and without bursts on the bus."""
-    async with start(LoadEnv, dut) as env:
+    async def stop(env: LoadEnv) -> None:
+        env.watch.halt()
+        await env.halted()
 
-        async def stop() -> None:
-            env.watch.halt()
-            await env.halted()
-            await env.reset()
-
-        await stop_everywhere(env, "halt_x_bus", stop)
+    await stop_everywhere(dut, "halt_x_bus", stop)
 
 
 @cocotb.test()
@@ -192,7 +191,7 @@ async def load_reports_first_error(dut: Any) -> None:
 @cocotb.test()
 async def load_reports_an_error_on_any_beat(dut: Any) -> None:
     """The only, the first, one in the middle or the last beat of a burst, SLVERR or DECERR."""
-    async with start(LoadEnv, dut) as env:
+    async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming((1, 10))) as env:
         longest = env.config.max_burst
         for resp, beat in itertools.product((SLVERR, DECERR), ("only", "first", "middle", "last")):
             run = 1 if beat == "only" else longest

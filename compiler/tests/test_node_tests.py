@@ -18,7 +18,8 @@ TESTS = list(node_tests())
 RUN = sorted(
     "Abs Add AveragePool Celu Clip Concat Conv DequantizeLinear Elu Erf Flatten Gelu Gemm GlobalAveragePool "
     "HardSigmoid HardSwish Identity LeakyRelu MatMul MaxPool Mish Mul Pad QLinearConv QLinearMatMul "
-    "QuantizeLinear Relu Resize Selu Sigmoid Softplus Softsign Split Sub Tanh ThresholdedRelu Unsqueeze".split()
+    "QuantizeLinear Relu Resize Selu Sigmoid Softplus Softsign Split Sub Tanh ThresholdedRelu "
+    "Unsqueeze".split()
 )
 LEAST = 108  # node tests that run, of those in onnx 1.22.0
 

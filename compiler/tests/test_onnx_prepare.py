@@ -8,9 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
+from compiler.errors import UnsupportedError
 from compiler.onnx import read_onnx
 from compiler.onnx_prepare import functions, named, rewritten
 from compiler.onnx_quantise import quantised
+from compiler.tests.light_networks import light_network
 from compiler.tests.onnx_networks import FloatNetwork, run_onnx
 from compiler.tests.test_onnx_layers import machine
 from models.isa import Config
@@ -116,3 +118,11 @@ def test_clamps_stay_with_their_convolution() -> None:
     network.add("Add", network.last, silu)
     chosen = functions(named(onnx.ModelProto.FromString(network.model().SerializeToString())))
     assert sorted(name.rstrip("0123456789") for name in chosen) == ["mul", "sigmoid"]
+
+
+def test_a_light_network_with_lrn_is_refused() -> None:
+    """AlexNet, Inception v1 and ZFNet normalise across channels; said before anything is calibrated."""
+    model = light_network("inception_v1", SEED)
+    with pytest.raises(UnsupportedError) as caught:
+        quantised(model.SerializeToString(), [])
+    assert caught.value.operator == "LRN" and "supported: Abs, Add" in str(caught.value)

@@ -114,5 +114,7 @@ def functions(parsed: Any) -> list[str]:
             continue
         roots[node.output[0]] = tensors.pop()
         chosen.append(node)
-    # A result of the network must be quantised: that node is the quantiser's.
-    return [node.name for node in chosen if node.output[0] not in outputs]
+    # The last node is the quantiser's where nothing else would quantise its result: at the end of the
+    # network, and in front of a pool, which takes what it gets.
+    pooled = {node.input[0] for node in graph.node if node.op_type == "AveragePool"}
+    return [node.name for node in chosen if node.output[0] not in outputs | pooled]

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from compiler.errors import CompileError
+from compiler.errors import CompileError, UnsupportedError
+from compiler.onnx import HOST_GLUE, SUPPORTED
+from compiler.onnx_build import Builder
 from compiler.onnx_prepare import at_opset, functions, named, rewritten
 from compiler.onnx_scales import with_exact_scales
 
@@ -56,6 +58,7 @@ def quantised(model: bytes, samples: Sequence[Mapping[str, NDArray]]) -> bytes:
             onnx.save(at_opset(onnx.load_model_from_string(model)), first)
             quant_pre_process(first, first, skip_symbolic_shape=True)
             ready = named(rewritten(onnx.load(first)))
+            _check_operators(ready)
             onnx.save(ready, first)
             quantize_static(
                 first,
@@ -68,6 +71,8 @@ def quantised(model: bytes, samples: Sequence[Mapping[str, NDArray]]) -> bytes:
                 nodes_to_exclude=functions(ready),
             )
             result = with_exact_scales(onnx.load(last)).SerializeToString()
+    except UnsupportedError:
+        raise
     except Exception as error:  # each of the tools has exceptions of its own
         reason = " ".join(str(error).split())
         raise CompileError(f"ONNX Runtime cannot quantise the float network: {reason}") from error
@@ -78,3 +83,11 @@ def quantised(model: bytes, samples: Sequence[Mapping[str, NDArray]]) -> bytes:
         operators = sorted({node.op_type for node in left.graph.node})
         raise CompileError(f"ONNX Runtime's quantiser leaves all of it in float32: {', '.join(operators)}")
     return result
+
+
+def _check_operators(parsed: Any) -> None:
+    """Before the work of calibration: what no quantiser can help."""
+    for node in parsed.graph.node:
+        if node.op_type not in (*SUPPORTED, *HOST_GLUE):
+            reason = "this operator is not supported"
+            raise UnsupportedError(Builder.name(node), node.op_type, reason, SUPPORTED)

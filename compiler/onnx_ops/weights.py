@@ -56,7 +56,8 @@ def conv_transpose(node: Any, b: Builder) -> None:
     if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID") or "output_shape" in attributes:
         raise ValueError("auto_pad and output_shape are not supported")
     if found != plain | {"strides": [high, wide]}:
-        raise ValueError(f"{found}; only strides that are the kernel, {[high, wide]}, are supported")
+        words = ", ".join(f"{name} {value}" for name, value in found.items())
+        raise ValueError(f"{words}; only strides that are the kernel, {[high, wide]}, are supported")
     bias = _bias(node, b, 2, x, weights, outputs)
 
     def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:

@@ -210,6 +210,12 @@ def test_quantised_scalar_and_requantise_are_tables() -> None:
     assert ops(agrees(nodes, constants)) == ["TABLE", "TABLE"]
 
 
+def test_a_scalar_of_four_dimensions_is_a_scalar() -> None:
+    nodes = [node("Mul", "xr k", "m"), node("QuantizeLinear", "m t z", "y")]
+    graph = agrees([*FRONT, *nodes], scales(5) | {"k": np.full((1, 1, 1, 1), 0.7, np.float32)})
+    assert graph.nodes[0].options["table"].shape == (256,)
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 def test_moved_values(dtype: type) -> None:
     constants = scales(7, dtype) | {
@@ -353,8 +359,9 @@ def test_any_batch_is_one_image() -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([node("Resize", "xr - k", "v"), *LAST], "Resize 'v': this operator is not supported; supported:"),
-        ([node("ConvTranspose", "xr k", "v"), *LAST], "ConvTranspose 'v': this operator is not supported"),
+        ([node("LRN", "xr", "v", size=3), *LAST], "LRN 'v': this operator is not supported; supported:"),
+        ([node("LSTM", "xr k k", "v"), *LAST], "LSTM 'v': this operator is not supported"),
+        ([node("ConvTranspose", "xr k", "v"), *LAST], "must be a quantised constant"),
         ([node("MatMul", "xr xr", "v"), *LAST], "must be a quantised constant"),
         ([node("Conv", "xr k", "v"), *LAST], "must be a quantised constant"),
         ([node("Div", "k xr", "v"), *LAST], "only a function of one quantised tensor"),
@@ -386,9 +393,9 @@ def test_what_cannot_be_expressed(nodes: list[Any], reason: str) -> None:
 
 
 def test_a_refusal_names_node_operator_and_reason() -> None:
-    named = helper.make_node("Resize", ["xr", "", "k"], ["v"], "upsample")
+    named = helper.make_node("LRN", ["xr"], ["v"], "normalise", size=3)
     with pytest.raises(UnsupportedError) as caught:
-        read_onnx(network([*FRONT, named, *LAST], scales() | {"k": np.ones(4, np.float32)}))
+        read_onnx(network([*FRONT, named, *LAST], scales()))
     error = caught.value
-    assert (error.node, error.operator) == ("upsample", "Resize")
+    assert (error.node, error.operator) == ("normalise", "LRN")
     assert {"Conv", "QLinearConv", "Softmax", "QuantizeLinear"} <= set(error.supported)

@@ -62,6 +62,7 @@ class StreamPins:
         four_state = "icarus" in cocotb.SIM_NAME.lower()
         self._unknown = [LogicArray("X" * len(handle)) for handle in self.fields] if four_state else None
         self._noise = random.Random(prefix)
+        self._is_idle = False
 
     def item(self, values: Sequence[int]) -> Any:
         """The item for the sampled payload fields."""
@@ -73,9 +74,13 @@ class StreamPins:
         for handle, value in zip(self.fields, values, strict=True):
             handle.value = value
         self.valid.value = 1
+        self._is_idle = False
 
     def idle(self) -> None:
-        """valid low, payload worthless."""
+        """valid low, payload worthless: something else after each item."""
+        if self._is_idle:
+            return
+        self._is_idle = True
         self.valid.value = 0
         worthless: Sequence[Any] | None = self._unknown
         if worthless is None:

@@ -15,6 +15,7 @@ from tb.agents.axi_checks import HDL_RULES, Violation
 from tb.agents.burst import DECERR, SLVERR, Burst
 from tb.agents.env import BlockEnv, start
 from tb.agents.memory_log import MemoryLog
+from tb.agents.pins import to_int
 from tb.agents.scoreboard import Idle, Mismatch, Scoreboard
 from tb.bench import Bench
 
@@ -85,9 +86,9 @@ class AxiMemoryEnv(BlockEnv):
     async def run(self) -> list[Burst]:
         """Both programs to their end; returns the bursts of the log."""
         self.dut.go.value = 1
-        for _ in range(60_000):
-            await self.cycles(1)
-            if self.dut.v_done.value and self.dut.p_done.value:
+        for _ in range(6_000):
+            await self.cycles(10)
+            if to_int(self.dut.v_done) and to_int(self.dut.p_done):
                 break
         else:
             raise TimeoutError("traffic did not finish")

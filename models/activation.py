@@ -159,9 +159,9 @@ def sqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
 
     Found by experiment with LiteRT 2.3.0.
     """
-    real = np.sqrt(np.maximum(_centred(x_zp), 0) * np.float64(np.float32(x_scale)))
-    levels = np.floor(real / np.float64(np.float32(y_scale)))
-    return clamp(np.minimum(levels, INT32_MAX).astype(np.int64), y_zp)
+    real = np.maximum(_centred(x_zp), 0).astype(np.float32) * np.float32(x_scale)
+    levels = np.floor(np.sqrt(real) / np.float32(y_scale))
+    return clamp(np.minimum(levels, 2.0**30).astype(np.int64), y_zp)
 
 
 def rsqrt_table(
@@ -171,7 +171,7 @@ def rsqrt_table(
 
     Source: TFLite RsqrtEvalQuantized and GetInvSqrtQuantizedMultiplierExp.
     """
-    real = 1 / (np.sqrt(np.float64(np.float32(x_scale))) * np.float64(np.float32(y_scale)))
+    real = 1 / np.float64(np.sqrt(np.float32(x_scale)) * np.float32(y_scale))
     multiplier, shift = quantize_multiplier(real)
     table = np.full(256, INT8_MAX, dtype=np.int8)
     positive = np.flatnonzero(_centred(x_zp) > 0)

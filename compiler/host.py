@@ -121,6 +121,11 @@ def extract(model: bytes, graph: Graph, members: list[int]) -> bytes:
     others = [node for number, node in enumerate(graph.nodes) if number not in set(members)]
     wanted = {name for node in others for name in node.inputs} | set(graph.outputs)
     inner.operators = [inner.operators[number] for number in members]
+    # LiteRT refuses a file for an operator that it only names.
+    codes = list(dict.fromkeys(operator.opcodeIndex for operator in inner.operators))
+    parsed.operatorCodes = [parsed.operatorCodes[code] for code in codes]
+    for operator in inner.operators:
+        operator.opcodeIndex = codes.index(operator.opcodeIndex)
     given = [name for name in used if name not in made and graph.tensors[name].data is None]
     # The order in which the user knows them, where there is one.
     given = [name for name in graph.inputs if name in given] + [n for n in given if n not in graph.inputs]

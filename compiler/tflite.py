@@ -73,12 +73,11 @@ def _graph(parsed: Any) -> Graph:
     nodes = []
     for operator in graph.operators:
         code = parsed.operatorCodes[operator.opcodeIndex]
-        value = max(code.builtinCode, code.deprecatedBuiltinCode)
         if not len(operator.inputs) or not len(operator.outputs):
             raise CompileError("an operator of the .tflite file has no inputs or no outputs")
         nodes.append(
             Node(
-                op=_OPERATORS.get(value, f"OPERATOR_{value}"),
+                op=_operator_name(code),
                 inputs=tuple(names[i] if i >= 0 else None for i in operator.inputs),
                 outputs=tuple(names[i] for i in operator.outputs),
                 options=_options(operator.builtinOptions),
@@ -87,6 +86,13 @@ def _graph(parsed: Any) -> Graph:
     return Graph(
         tensors, nodes, tuple(names[i] for i in graph.inputs), tuple(names[i] for i in graph.outputs)
     )
+
+
+def _operator_name(code: Any) -> str:
+    value = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if value == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM {(code.customCode or b'without a name').decode('utf-8', 'replace')}"
+    return _OPERATORS.get(value, f"OPERATOR_{value}")
 
 
 def _unique_names(tensors: list[Any]) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,9 +159,9 @@ def sqrt_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
 
     Found by experiment with LiteRT 2.3.0.
     """
-    real = np.sqrt(np.maximum(_centred(x_zp), 0) * np.float64(np.float32(x_scale)))
-    levels = np.floor(real / np.float64(np.float32(y_scale)))
-    return clamp(np.minimum(levels, INT32_MAX).astype(np.int64), y_zp)
+    real = np.maximum(_centred(x_zp), 0).astype(np.float32) * np.float32(x_scale)
+    levels = np.floor(np.sqrt(real) / np.float32(y_scale))
+    return clamp(np.minimum(levels, 2.0**30).astype(np.int64), y_zp)
 
 
 def rsqrt_table(
@@ -170,15 +171,14 @@ def rsqrt_table(
 
     Source: TFLite RsqrtEvalQuantized and GetInvSqrtQuantizedMultiplierExp.
     """
-    real = 1 / (np.sqrt(np.float64(np.float32(x_scale))) * np.float64(np.float32(y_scale)))
+    real = 1 / np.float64(np.sqrt(np.float32(x_scale)) * np.float32(y_scale))
     multiplier, shift = quantize_multiplier(real)
-    table, one = np.full(256, INT8_MAX, dtype=np.int8), np.array([1], dtype=np.int32)
-    for entry, value in enumerate(_centred(x_zp).tolist()):
-        if value > 0:
-            inverse, exponent = _inverse_square_root(value)
-            fine = requantize(one, inverse, exponent + _RSQRT_BITS, mode)
-            levels = requantize(fine, multiplier, shift - _RSQRT_BITS, mode)
-            table[entry] = clamp(levels, y_zp)[0]
+    table = np.full(256, INT8_MAX, dtype=np.int8)
+    positive = np.flatnonzero(_centred(x_zp) > 0)
+    inverse, exponent = np.array([_inverse_square_root(v) for v in _centred(x_zp)[positive].tolist()]).T
+    ones = np.ones(positive.size, dtype=np.int32)
+    fine = requantize(ones, inverse, exponent + _RSQRT_BITS, mode)
+    table[positive] = clamp(requantize(fine, multiplier, shift - _RSQRT_BITS, mode), y_zp)
     return table
 
 
@@ -263,6 +263,7 @@ def hard_swish_table(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Ta
     return clamp(rounding_divide_by_pot(product, -output_exponent), y_zp)
 
 
+@cache
 def _inverse_square_root(value: int) -> tuple[int, int]:
     """(Q31, exponent) of 1 / sqrt(value), for 1 <= value <= 255: five steps of Newton in gemmlowp's Q28."""
     if value == 1:

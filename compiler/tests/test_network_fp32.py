@@ -116,7 +116,7 @@ def test_a_sum_that_xnnpack_takes_is_not_joined_with_what_it_leaves() -> None:
 def test_a_tensor_with_itself(op: str, activation: str, dtype: type) -> None:
     """XNNPACK makes a square of x * x: a table, which rounds otherwise than a product."""
     rng, shift = generator("itself", op, activation, dtype), 128 * (dtype is np.uint8)
-    values = np.arange(256, dtype=np.uint8).view(dtype).reshape(1, 16, 16, 1)
+    values: np.ndarray = np.arange(256, dtype=np.uint8).view(dtype).reshape(1, 16, 16, 1)
     for scales in ((0.125, 0.5), (0.05, 0.31), (0.25, 1.5)):
         b = TfliteBuilder()
         x, y = (

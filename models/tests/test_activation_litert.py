@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import OpResolverType
 
 from compiler.tflite_build import TfliteBuilder
 from models.activation import (
     INPUTS,
     Table,
+    abs_table,
     apply_table,
+    elu_table,
+    exp_table,
     float_table,
+    gelu_table,
     hard_swish_table,
     leaky_relu_table,
+    log_table,
+    neg_table,
+    prelu_table,
     relu_table,
     requantize_table,
+    rsqrt_table,
     sigmoid_table,
+    sqrt_table,
     tanh_table,
 )
-from models.quantize import Rounding, clamp, quantize_multiplier, requantize
+from models.quantize import Rounding
 from models.tests.litert import Verdict, assert_caught, generator, judge, run
 
 # Operators in one model: building and loading a file costs more than running it.
 BATCH = 64
 
-Build = Callable[..., None]
 Model = Callable[..., Table]
 
 
@@ -47,6 +57,18 @@ def draw(rng: np.random.Generator, operator: str) -> tuple[dict[str, Any], dict[
         quantisation |= {"y_scale": 1 / 128, "y_zp": 0}
     if operator == "leaky_relu":
         return quantisation, {"alpha": float(np.float32(rng.uniform(0, 1.5)))}
+    if operator == "gelu":
+        return quantisation, {"approximate": bool(rng.integers(2))}
+    if operator == "prelu":
+        scale = float(np.float32(np.exp(rng.uniform(np.log(0.0005), np.log(0.01)))))
+        return quantisation, {"slope": int(rng.integers(-128, 128)), "slope_scale": scale}
+    if operator == "NEG":
+        return quantisation | {"x_zp": 0, "y_zp": 0, "y_scale": quantisation["x_scale"]}, {}
+    if operator in ROOTS:
+        # The largest value within the output's range, or a little outside.
+        root = (255 * x_scale) ** 0.5 if operator == "SQRT" else x_scale**-0.5
+        scale = float(np.float32(root / rng.uniform(50, 400)))
+        return quantisation | {"x_zp": -128, "y_scale": scale}, {}
     return quantisation, {}
 
 
@@ -58,10 +80,19 @@ def verdicts(name: str, operator: str, model: Model) -> Iterator[Verdict]:
         b = TfliteBuilder()
         xs = [b.add_tensor("x", (256,), np.int8, q["x_scale"], q["x_zp"]) for q, _ in drawn]
         ys = [b.add_tensor("y", (256,), np.int8, q["y_scale"], q["y_zp"]) for q, _ in drawn]
-        add: Build = getattr(b, operator)
         for x, y, (_, arguments) in zip(xs, ys, drawn, strict=True):
-            add(x, y, **arguments)
-        theirs = run(b.finish(xs, ys), *[INPUTS] * BATCH)
+            if operator == "prelu":
+                data = np.array([arguments["slope"]], np.int8)
+                b.prelu(x, b.add_tensor("slope", (1,), np.int8, arguments["slope_scale"], data=data), y)
+            elif operator.isupper():
+                b.unary(operator, x, y)
+            else:
+                getattr(b, operator)(x, y, **arguments)
+        # Of ELU LiteRT has no reference kernel.
+        resolver = OpResolverType.BUILTIN_REF
+        if operator == "ELU":
+            resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        theirs = run(b.finish(xs, ys), *[INPUTS] * BATCH, resolver=resolver)
         ours = [model(**quantisation, **arguments) for quantisation, arguments in drawn]
         yield np.stack(ours), np.stack(theirs)
 
@@ -78,7 +109,19 @@ TABLES: dict[str, Model] = {
     "relu": relu_table,
     "relu6": relu6_table,
     "quantize": requantize_table,
+    "gelu": gelu_table,
+    "prelu": prelu_table,
+    "ABS": abs_table,
+    "ELU": elu_table,
+    "EXP": exp_table,
+    "LOG": log_table,
+    "NEG": neg_table,
+    "RELU_0_TO_1": partial(relu_table, activation="RELU_0_TO_1"),
+    "RSQRT": rsqrt_table,
+    "SQRT": sqrt_table,
 }
+# LiteRT does not run a root of what may be negative.
+ROOTS = ("RSQRT", "SQRT")
 
 
 @pytest.mark.parametrize("operator", TABLES)
@@ -98,13 +141,11 @@ def test_one_wrong_entry_is_caught(operator: str) -> None:
     assert_caught(f"{operator} table", verdicts(f"{operator} wrong", operator, off_by_one))
 
 
-def test_single_rounding_is_caught() -> None:
-    def single(x_scale: float, x_zp: int, y_scale: float, y_zp: int) -> Table:
-        centred = INPUTS.astype(np.int32) - x_zp
-        multiplier, shift = quantize_multiplier(np.float64(x_scale) / y_scale)
-        return clamp(requantize(centred, multiplier, shift, Rounding.SINGLE), y_zp)
-
-    assert_caught("quantize table", verdicts("quantize single", "quantize", single))
+@pytest.mark.parametrize("operator", ["quantize", "relu", "leaky_relu", "prelu", "ABS"])
+def test_single_rounding_is_caught(operator: str) -> None:
+    """Contract tflite-single has other tables."""
+    single = partial(TABLES[operator], mode=Rounding.SINGLE)
+    assert_caught(f"{operator} table", verdicts(f"{operator} single", operator, single))
 
 
 def test_real_hard_swish_is_caught() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from models.quantize import (
     requantize,
 )
 from models.quantize import activation_range as tflite_range
-from models.tests.litert import assert_caught, judge
+from models.tests.litert import Verdict, assert_caught, generator, judge
 from models.tests.xnnpack_ops import (
     ACTIVATIONS,
     Int8Array,
@@ -80,7 +81,17 @@ class Case:
         ends = tflite_range(self.activation, self.y_scale, self.zeros[2])
         return clamp(requantize(self.accumulators(), word, 0, Rounding.FP32), self.zeros[2], *ends)
 
-    def litert(self) -> Int8Array:
+    def reference(self) -> Int8Array:
+        """Contract tflite of a uint8 file: its multiplier comes from a float32 product of scales."""
+        product = np.float32(self.x_scale) * self.w_scale
+        word = quantize_multiplier(effective_scale(product, 1.0, self.y_scale))
+        ends = tflite_range(self.activation, self.y_scale, self.zeros[2])
+        return clamp(requantize(self.accumulators(), *word, Rounding.DOUBLE), self.zeros[2], *ends)
+
+    def litert_reference(self) -> Int8Array:
+        return self.litert(reference=True)
+
+    def litert(self, reference: bool = False) -> Int8Array:
         j = Judged(self.kind)
         b, shape = j.builder, self.accumulators().shape
         dense = self.operator == "fully connected"
@@ -105,7 +116,7 @@ class Case:
             b.depthwise_conv2d(x, w, bias, y, multiplier=multiplier, activation=self.activation, **window)
         else:
             b.conv2d(x, w, bias, y, activation=self.activation, **window)
-        return j.run(y).reshape(shape)
+        return (j.run_reference(y) if reference else j.run(y)).reshape(shape)
 
 
 def draw(operator: str, rng: np.random.Generator) -> Case:
@@ -159,6 +170,20 @@ def draw(operator: str, rng: np.random.Generator) -> Case:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_weights_match_xnnpack(operator: str) -> None:
     judge(f"{operator}, XNNPACK", verdicts(f"x {operator}", partial(draw, operator), Case.model))
+
+
+def reference_verdicts(operator: str) -> Iterator[Verdict]:
+    rng = generator(f"uint8 {operator}")
+    while True:
+        case = draw(operator, rng)
+        if case.kind.unsigned:
+            yield case.reference(), case.litert_reference()
+
+
+@pytest.mark.parametrize("operator", OPERATORS[:3])
+def test_uint8_weights_match_the_reference_kernels(operator: str) -> None:
+    """In contract tflite, with any zero point of the weights. Fully connected: requantised in float there."""
+    judge(f"{operator}, uint8, mode 0", reference_verdicts(operator))
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.tflite_build import TfliteBuilder
-from models.tests.litert import Verdict, generator, run_default
+from models.tests.litert import Verdict, generator, run, run_default
 
 Int8Array = NDArray[np.int8]
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -73,6 +73,10 @@ class Judged:
             wanted = len(ys) if taken else 0
             assert len(found) == wanted, f"XNNPACK has taken the operators {sorted(found)} of {len(ys)}"
         return self.kind.back(np.stack(results) if len(ys) > 1 else results[0])
+
+    def run_reference(self, y: int) -> Int8Array:
+        """The output by LiteRT's reference kernels."""
+        return self.kind.back(run(self.builder.finish(self.numbers, [y]), *self.inputs)[0])
 
 
 def draw_scale(rng: np.random.Generator, low: float = 0.001, high: float = 0.5) -> float:

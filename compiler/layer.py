@@ -51,11 +51,12 @@ class Partner:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Results that lie apart in the target: pixel (y, x) goes to (y * factors[0] + dy, x * factors[1] + dx)
-    for each (dy, dx) of offsets. The target has factors[0] times the rows, factors[1] times the columns."""
+    """Results that do not fill the target one by one: pixel (y, x) goes to (y * factors[0] + dy,
+    x * factors[1] + dx) for each (dy, dx) of offsets. columns: of the target."""
 
     factors: Pair
     offsets: tuple[Pair, ...]
+    columns: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,16 +170,18 @@ class Emitter:
         self.program.add(Store(buffer=base, **self._output_window(self.target, tile, first, groups)))
 
     def _store_apart(self, scatter: Scatter, tile: Tile, first: int, groups: int, base: int) -> None:
-        """The same, pixel by pixel, once for each offset."""
+        """The same, once for each offset."""
         g, (high, wide) = self.geometry, scatter.factors
         pixel = g.groups * self.n
-        row = g.out_w * wide * pixel
+        row = scatter.columns * pixel
         for dy, dx in scatter.offsets:
             y, x = tile.oy * high + dy, tile.ox * wide + dx
-            window = {"run": groups, "count_x": tile.columns, "count_y": tile.rows}
-            strides = {"stride_x": wide * pixel, "stride_y": high * row}
+            window = {"run": groups, "count_x": tile.columns, "stride_x": wide * pixel}
+            if wide == 1 and groups == g.groups:
+                window = {"run": tile.columns * groups}
+            rows = {"count_y": tile.rows, "stride_y": high * row}
             address = self.target + y * row + x * pixel + first * self.n
-            self.program.add(Store(buffer=base, address=address, **window, **strides))
+            self.program.add(Store(buffer=base, address=address, **window, **rows))
 
     def _output_window(self, tensor: int, tile: Tile, first: int, groups: int) -> dict[str, Any]:
         """Where these blocks of a tile lie in a tensor of the output's layout at this address."""

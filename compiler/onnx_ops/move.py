@@ -119,6 +119,8 @@ def slice_(node: Any, b: Builder) -> None:
     starts, ends = (b.array(node, i).reshape(-1).tolist() for i in (1, 2))
     axes = b.array(node, 3).reshape(-1).tolist() if b.has(node, 3) else list(range(len(starts)))
     steps = b.array(node, 4).reshape(-1).tolist() if b.has(node, 4) else [1] * len(starts)
+    if len({len(starts), len(ends), len(axes), len(steps)}) > 1:
+        raise ValueError(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps")
     if min(steps) < 1:
         raise ValueError(f"of {list(shape)} with steps {steps}; only positive steps are supported")
     ranges = [range(size) for size in shape]

@@ -24,6 +24,6 @@ def lower(node: Node, context: Context) -> list[Layer]:
         for dx in range(wide):
             part = weights[:, dy : dy + 1, dx : dx + 1]
             layer = conv_layer(node, context, part, scales, in_size=size, out_size=size)
-            layers.append(replace(layer, scatter=Scatter((high, wide), ((dy, dx),))))
+            layers.append(replace(layer, scatter=Scatter((high, wide), ((dy, dx),), columns * wide)))
     context.layouts[node.outputs[0]] = (rows * high, columns * wide, outputs)
     return layers

@@ -20,4 +20,4 @@ def lower(node: Node, context: Context) -> Layer:
     layer = window_copy(node, context, source, target, (rows, columns), (0, 0), (1, 1), 0)
     context.layouts[target.name] = (rows * high, columns * wide, channels)
     offsets = tuple((dy, dx) for dy in range(high) for dx in range(wide))
-    return replace(layer, scatter=Scatter((high, wide), offsets))
+    return replace(layer, scatter=Scatter((high, wide), offsets, columns * wide))

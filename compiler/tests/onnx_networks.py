@@ -117,7 +117,7 @@ def random_network(rng: np.random.Generator, *, exact_only: bool) -> FloatNetwor
 def _grow(network: FloatNetwork, rng: np.random.Generator, exact_only: bool) -> None:
     """One more stage; rows and columns never become smaller than 3."""
     channels, small = network.shape[1], min(network.shape[2:]) < 6
-    choices = ["conv", "conv", "depthwise", "grouped", "max", "table"]
+    choices = ["conv", "conv", "depthwise", "grouped", "max", "table", "shuffle", "split", "resize"]
     choices += [] if exact_only else ["residual", "scale", "average", "concat", "gate"]
     choice = str(rng.choice(choices))
     stride = [1, 1] if small else [int(n) for n in rng.integers(1, 3, 2)]
@@ -142,6 +142,8 @@ def _grow(network: FloatNetwork, rng: np.random.Generator, exact_only: bool) -> 
     elif choice == "table":
         operator = str(rng.choice(["Sigmoid", "LeakyRelu", "Tanh", "HardSwish", "Elu"]))
         network.add(operator, **({"alpha": 0.1} if operator in ("LeakyRelu", "Elu") else {}))
+    elif choice in ("shuffle", "split", "resize"):
+        _move(network, choice)
     elif choice in ("max", "average"):
         size = [2, 2] if small else [int(n) for n in rng.integers(2, 4, 2)]
         pads = [int(n) for n in rng.integers(0, 2, 4)]
@@ -154,6 +156,34 @@ def _grow(network: FloatNetwork, rng: np.random.Generator, exact_only: bool) -> 
         network.add(operator, network.last, network.weights(1, channels, 1, 1))
     else:
         _join(network, choice)
+
+
+def _move(network: FloatNetwork, choice: str) -> None:
+    """Channels in another order, the larger part of them, or each pixel several times."""
+    _, channels, rows, columns = network.shape
+    if choice == "shuffle":
+        groups = next(n for n in (4, 3, 2, 1) if channels % n == 0)
+        shape = [1, groups, channels // groups, rows, columns]
+        network.add("Reshape", network.last, network.constant(np.array(shape, dtype=np.int64)))
+        network.add("Transpose", perm=[0, 2, 1, 3, 4])
+        network.add("Reshape", network.last, network.constant(np.array(network.shape, dtype=np.int64)))
+    elif choice == "split" and channels > 1:
+        sizes = np.array([channels // 3, channels - channels // 3] if channels > 2 else [1, 1], np.int64)
+        name = network.add("Split", network.last, network.constant(sizes), axis=1)
+        network.nodes[-1].output.append(f"{name}/rest")
+        network.last, network.shape = f"{name}/rest", (1, int(sizes[1]), rows, columns)
+    elif choice == "resize" and max(rows, columns) < 10:
+        factors = [1, 1, *(int(n) for n in network.rng.integers(1, 3, 2))]
+        scales = network.constant(np.array(factors, dtype=np.float32))
+        network.add(
+            "Resize",
+            network.last,
+            "",
+            scales,
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+        network.shape = (1, channels, rows * factors[2], columns * factors[3])
 
 
 def _join(network: FloatNetwork, choice: str) -> None:

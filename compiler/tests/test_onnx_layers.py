@@ -198,7 +198,6 @@ def test_tflite_in_single_rounding() -> None:
             [node("AveragePool", "xr", "v", kernel_shape=[2, 2], pads=[2, 0, 0, 0])],
             "a window sees nothing but padding",
         ),
-        ([node("Concat", "xr xr", "v", axis=2)], "only the last, channels, is supported"),
         ([node("Sub", "kr xr", "v")], "is a constant; only the second operand may be one"),
         (
             [

@@ -75,6 +75,23 @@ def test_split(config: str, shape: tuple[int, ...], axis: int, sizes: list[int])
     assert [layer.op for layer in compiled.layers] == ["STRIDED_SLICE"] * 2
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("axis", [2, 3])
+def test_concatenation_of_rows_and_columns(config: str, axis: int) -> None:
+    """Three images of different sizes, the middle one with another scale; more channels than a word has."""
+    first, last = ([0, 0], [3, 19]) if axis == 2 else ([0, 0], [17, 4])
+    constants: Constants = scales(-9) | {
+        "b": np.array(first, np.int64), "e": np.array(last, np.int64), "i": np.array([2, 3], np.int64),
+    }  # fmt: skip
+    nodes = [
+        node("Slice", "xr b e i", "a"), *pair("a", "aq"),
+        node("QuantizeLinear", "xr u z", "other"), node("DequantizeLinear", "other u z", "otherr"),
+        node("Concat", "ar otherr xr", "c", axis=axis), *pair("c", "y"),
+    ]  # fmt: skip
+    compiled = agrees(nodes, constants, config, shape=(1, 21, 17, 19))
+    assert [layer.op for layer in compiled.layers].count("CONCATENATION") == 3
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 @pytest.mark.parametrize("value", [-1.3, 0.7, 1000.0])
 def test_border_of_any_value(dtype: type, value: float) -> None:

@@ -156,9 +156,26 @@ def test_padded_channels_and_other_axes_are_refused() -> None:
     assert "only rows and columns" in refused(b.finish([x], [y]))
     b = TfliteBuilder()
     x = b.add_tensor("x", (1, 4, 4, 2), np.int8, 0.1)
-    y = b.add_tensor("y", (1, 8, 4, 2), np.int8, 0.1)
+    y = b.add_tensor("y", (2, 4, 4, 2), np.int8, 0.1)
+    b.concatenation([x, x], y, axis=0)
+    assert "axis 0 of [2, 4, 4, 2]; rows, columns or channels only" in refused(b.finish([x], [y]))
+    b = TfliteBuilder()
+    x = b.add_tensor("x", (1, 4, 4, 2), np.int8, 0.1)
+    y = b.add_tensor("y", (1, 8, 5, 2), np.int8, 0.1)
     b.concatenation([x, x], y, axis=1)
-    assert "axis 1; only the last" in refused(b.finish([x], [y]))
+    assert "does not fit beside the others" in refused(b.finish([x], [y]))
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_concatenation_of_rows_or_columns(axis: int) -> None:
+    """The same image twice, above and below or left and right."""
+    b = TfliteBuilder()
+    shape = (1, 5, 7, 19)
+    x = b.add_tensor("x", shape, np.int8, 0.1, 3)
+    y = b.add_tensor("y", tuple(n * (1 + (i == axis)) for i, n in enumerate(shape)), np.int8, 0.1, 3)
+    b.concatenation([x, x], y, axis=axis)
+    image = generator("sides").integers(-128, 128, shape).astype(np.int8)
+    assert_same(b.finish([x], [y]), image)
 
 
 def test_copy_of_many_channels_in_small_buffers() -> None:

@@ -7,6 +7,7 @@ simulation runs. There are no times in it, and only the order within one agent h
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import enum
 import functools
@@ -40,7 +41,9 @@ def saw(agent: str, item: Any) -> None:
 @functools.cache
 def _log() -> TextIO:
     """The open file: a line is there once it is written, whatever becomes of the simulation."""
-    return LOG.open("w", buffering=1)
+    log = LOG.open("w", buffering=1)
+    atexit.register(log.close)
+    return log
 
 
 class LoggedPort(uvm_analysis_port):

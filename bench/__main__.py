@@ -94,7 +94,7 @@ def print_layers(measured: Measured) -> None:
     total = {**entry, "name": "whole network", "op": "", "macs": measured.macs}
     for key in ("bytes_read", "bytes_written"):
         total[key] = sum(layer[key] for layer in entry["layers"])
-    columns = report.account_columns(entry["account"])
+    columns = report.account_columns(entry["account"], (layer["account"] for layer in entry["layers"]))
     rows = [
         [
             row["name"],

@@ -83,7 +83,7 @@ def _print_layers(summary: dict[str, Any], n: int) -> None:
     total = {key: sum(layer[key] for layer in layers) for key in keys}
     total |= {"name": "whole network", "op": "", "cycles": summary["cycles"]}
     total |= {"mismatches": summary["mismatches"], "account": summary["account"]}
-    columns = report.account_columns(summary["account"])
+    columns = report.account_columns(summary["account"], (layer["account"] for layer in layers))
     total["utilisation"] = report.utilisation(total["macs"], total["cycles"], n)
     rows = [
         [

@@ -201,7 +201,7 @@ def _write_outputs(folder: Path, verdict: Verdict) -> dict[str, str]:
 def _print(
     summary: dict[str, Any], subject: Subject, verdict: Verdict, n: int, fused: dict[str, str]
 ) -> None:
-    columns = report.account_columns(summary["account"])
+    columns = report.account_columns(summary["account"], (layer["account"] for layer in summary["layers"]))
     rows = [_host_row(subject, node, verdict, len(columns)) for node in subject.head]
     for layer in summary["layers"]:
         judged = layer["runtime_mismatches"] is not None

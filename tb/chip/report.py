@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ from tb.chip import tile
 from tb.chip.host import ACCOUNT
 from tb.chip.job import LayerResult, Result
 
-PLAIN_WIDTH = 150  # characters of a table that no terminal limits
-MATTERS = 0.01  # of a network's cycles: what a category needs for a column of its own
+PLAIN_WIDTH = 180  # characters of a table that no terminal limits
+# What a category needs for a column of its own: this share of the network's cycles, or that of a layer's.
+OF_ALL, OF_ONE = 0.01, 0.1
+
+Account = Mapping[str, float]  # cycles of each category
 
 
 def utilisation(macs: int, cycles: float, n: int) -> float:
@@ -36,14 +39,19 @@ def layer_entry(layer: LayerResult, images: int, n: int) -> dict[str, Any]:
     return {**asdict(layer), **own}
 
 
-def account_columns(account: Mapping[str, float]) -> list[str]:
-    """Titles of the columns for the accounts of a network's layers: the categories that matter in the sum of
-    them, and one for the rest."""
-    least = MATTERS * sum(account[name] for name in ACCOUNT)
-    return [*(name for name in ACCOUNT if account[name] > least), "rest"]
+def account_columns(total: Account, layers: Iterable[Account]) -> list[str]:
+    """Titles of the columns for the accounts of a network and its layers: the categories that matter to the
+    whole or to one of the layers, and one for the rest."""
+
+    def matters(account: Account, name: str, share: float) -> bool:
+        return account[name] > share * sum(account[other] for other in ACCOUNT)
+
+    each = list(layers)
+    names = (n for n in ACCOUNT if matters(total, n, OF_ALL) or any(matters(a, n, OF_ONE) for a in each))
+    return [*names, "rest"]
 
 
-def account_cells(account: Mapping[str, float], columns: Sequence[str]) -> list[str]:
+def account_cells(account: Account, columns: Sequence[str]) -> list[str]:
     """An account in these columns, as shares of its cycles."""
     cycles = sum(account[name] for name in ACCOUNT)
     if not cycles:

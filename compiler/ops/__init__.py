@@ -59,6 +59,9 @@ OPERATORS: dict[str, Callable[[Node, Context], Layer | Alias | list[Layer]]] = {
     "MUL": element.lower,
 }
 
+# Made by the ONNX reader alone: no .tflite file can ask for them.
+ONNX_ONLY = {"CONV_TRANSPOSE", "PERMUTE_CHANNELS", "RESIZE_NEAREST", "TABLE"}
+SUPPORTED = sorted(OPERATORS.keys() - ONNX_ONLY)
 
 # TFLite's optimised kernels of these round as no mode of the core does. The default path uses them where
 # XNNPACK leaves such an operator.
@@ -68,7 +71,7 @@ OPTIMISED_OTHERWISE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN"
 def lower(node: Node, context: Context) -> list[Layer | Alias]:
     """The layers that execute a node, one per output. Raises UnsupportedError, naming what there is."""
     if node.op not in OPERATORS:
-        raise UnsupportedError(node.name, node.op, "this operator is not supported", OPERATORS)
+        raise UnsupportedError(node.name, node.op, "this operator is not supported", SUPPORTED)
     delegated = context.graph.delegated
     if delegated is not None and node.name not in delegated and node.op in OPTIMISED_OTHERWISE:
         raise UnsupportedError(

@@ -229,7 +229,7 @@ def test_windows_run_as_a_program_and_count_their_words() -> None:
     sums = conv2d(padded, w, np.zeros(groups * n, np.int32), stride=(1, 2), groups=groups * n)
     expected = sums.clip(-128, 127).astype(np.int8).tobytes()
     assert dram[0x5000 : 0x5000 + len(expected)].tobytes() == expected
-    assert trace.counters()["array_busy"] == groups * 11 * 11
+    assert trace.counters()["busy"] == groups * 11 * 11
 
 
 def test_conv_sums_wrap_like_32_bit_accumulators() -> None:

@@ -73,7 +73,7 @@ class Tree:
         shutil.copytree(
             ROOT / "scripts", root / "scripts", ignore=shutil.ignore_patterns("tests", "__pycache__")
         )
-        for package in ("tb", "tb/common", "models", "compiler", "nets", "bench", "coverage"):
+        for package in ("tb", "tb/common", "models", "compiler", "nets", "bench", "coverage", "report"):
             self.write(f"{package}/__init__.py", "")
         for file in (ROOT / "tb").glob("*.py"):
             shutil.copy(file, root / "tb")

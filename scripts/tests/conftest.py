@@ -78,6 +78,12 @@ class Tree:
         for file in (ROOT / "tb").glob("*.py"):
             shutil.copy(file, root / "tb")
         shutil.copy(ROOT / "tb/common/cover.py", root / "tb/common")
+        # What the scripts reach of the rest: registers and regress import it.
+        self.edit(
+            "pyproject.toml",
+            '    "ai_edge_litert.*"',
+            '    "tb.chip.*", "tb.registers.*", "ai_edge_litert.*"',
+        )
         self.write("docs/testplan/toy.hjson", TESTPLAN)
         self.write("scripts/verilator.vlt", "`verilator_config\n")  # waivers of the real RTL stay out
         self.write("rtl/npu.f", "rtl/npu.v\n")

@@ -251,8 +251,6 @@ class Machine:
         self, state: _State, number: int, command: Window, direction: str
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         config = self.config
-        if command.address % config.n or command.stride_x % config.n or command.stride_y % config.n:
-            raise UndefinedError(number, f"addresses and strides must be multiples of {config.n}")
         addresses, beats = blocks.window_bursts(command, config)
         if state.faults or np.any(addresses + beats * config.n > state.dram.size):
             for address, count in zip(addresses.tolist(), beats.tolist(), strict=True):

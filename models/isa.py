@@ -68,6 +68,23 @@ class Cause(IntEnum):
     WRITE_WINDOW = 11
 
 
+ADDRESS_SPACE = 1 << 32
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The pages that a program may touch, as READ_BASE and READ_LIMIT, WRITE_BASE and WRITE_LIMIT say: (byte
+    address of the first, of the last). A last page before the first: none."""
+
+    read: tuple[int, int] = (0, ADDRESS_SPACE - PAGE)
+    write: tuple[int, int] = (0, ADDRESS_SPACE - PAGE)
+
+    def permits(self, direction: str, address: int) -> bool:
+        """Whether a burst that starts at this byte may go out. direction: read or write."""
+        first, last = self.read if direction == "read" else self.write
+        return first <= address % ADDRESS_SPACE < last + PAGE
+
+
 ROUNDING_MODES = (0, 1, 2)  # values of models.quantize.Rounding that the core implements
 
 

@@ -176,12 +176,12 @@ class Emitter:
         row = scatter.columns * pixel
         for dy, dx in scatter.offsets:
             y, x = tile.oy * high + dy, tile.ox * wide + dx
-            window = {"run": groups, "count_x": tile.columns, "stride_x": wide * pixel}
+            window: dict[str, Any] = {"run": groups, "count_x": tile.columns, "stride_x": wide * pixel}
             if wide == 1 and groups == g.groups:
                 window = {"run": tile.columns * groups}
-            rows = {"count_y": tile.rows, "stride_y": high * row}
+            window |= {"count_y": tile.rows, "stride_y": high * row}
             address = self.target + y * row + x * pixel + first * self.n
-            self.program.add(Store(buffer=base, address=address, **window, **rows))
+            self.program.add(Store(buffer=base, address=address, **window))
 
     def _output_window(self, tensor: int, tile: Tile, first: int, groups: int) -> dict[str, Any]:
         """Where these blocks of a tile lie in a tensor of the output's layout at this address."""

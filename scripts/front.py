@@ -161,7 +161,12 @@ def work(target: str, values: dict[str, str]) -> int:
         arguments = ["scripts.check", *(["--fix"] if target == "format" else [])]
     # Values travel as arguments only: cocotb, for one, has a WAVES of its own.
     env = {name: value for name, value in tool_env().items() if name not in VARIABLES}
-    return subprocess.run([str(setup.PYTHON), "-m", *arguments], cwd=ROOT, env=env).returncode
+    process = subprocess.Popen([str(setup.PYTHON), "-m", *arguments], cwd=ROOT, env=env)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the process has had it too, and ends with its report
+            continue
 
 
 def main() -> int:

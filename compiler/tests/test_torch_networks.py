@@ -69,5 +69,5 @@ def test_the_program_is_the_same_either_way() -> None:
     network = random_torch_network(np.random.default_rng([SEED, 2]))
     model = network.model(network.last)
     integers = with_integer_biases(onnx.load_model_from_string(model))[0].SerializeToString()
-    images = [compile_network(given, Config()).dram for given in (model, integers)]
-    np.testing.assert_array_equal(*images)
+    float_biases, integer_biases = (compile_network(given, Config()).dram for given in (model, integers))
+    np.testing.assert_array_equal(float_biases, integer_biases)

@@ -106,7 +106,7 @@ def test_wheels_that_are_refused(
 
 
 def state(content: object) -> bytes:
-    parts = (MAGIC, PROTOCOL, {"little_endian": True}, content, [])
+    parts: tuple[object, ...] = (MAGIC, PROTOCOL, {"little_endian": True}, content, [])
     return b"".join(pickle.dumps(part, 2) for part in parts)
 
 

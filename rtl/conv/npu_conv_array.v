@@ -28,7 +28,7 @@ module npu_conv_array #(
   localparam integer LOG_N = $clog2(N);
 
   reg [8*N-1:0] shadow[0:N-1];
-  reg [8*N-1:0] active[0:N-1];
+  reg signed [31:0] active[0:N*N-1];
 
   always @(posedge clk) begin
     if (wgt_valid) shadow[wgt_row[LOG_N-1:0]] <= wgt_data;
@@ -36,45 +36,57 @@ module npu_conv_array #(
 
   wire unused = &{1'b0, wgt_row};
 
-  function signed [SUM_W-1:0] dot(input [8*N-1:0] a, input [8*N-1:0] w);
+  function signed [31:0] wide(input [7:0] value);
+    wide = {{24{value[7]}}, value};
+  endfunction
+
+  // Every column's sum over the word's channels.
+  function [N*SUM_W-1:0] dense(input [8*N-1:0] act);
+    integer column;
     integer i;
-    reg signed [15:0] product;
+    reg signed [31:0] total;
     begin
-      dot = 0;
-      for (i = 0; i < N; i = i + 1) begin
-        product = $signed(a[8*i+:8]) * $signed(w[8*i+:8]);
-        dot = dot + {{LOG_N{product[15]}}, product};
+      for (column = 0; column < N; column = column + 1) begin
+        total = 32'sd0;
+        for (i = 0; i < N; i = i + 1) total = total + wide(act[8*i+:8]) * active[N*column+i];
+        dense[SUM_W*column+:SUM_W] = total[SUM_W-1:0];
       end
     end
   endfunction
 
-  function signed [SUM_W-1:0] dot_channel(input integer channel, input [8*N-1:0] w);
+  // Every column's sum over the taps of its own channel.
+  function [N*SUM_W-1:0] depthwise(input [8*N*TAPS-1:0] win);
+    integer column;
     integer i;
-    reg signed [15:0] product;
+    reg signed [31:0] total;
     begin
-      dot_channel = 0;
-      for (i = 0; i < TAPS; i = i + 1) begin
-        product = $signed(win_data[8*(N*i+channel)+:8]) * $signed(w[8*i+:8]);
-        dot_channel = dot_channel + {{LOG_N{product[15]}}, product};
-      end
-    end
-  endfunction
-
-  generate
-    genvar o;
-    for (o = 0; o < N; o = o + 1) begin : g_column
-      always @(posedge clk) begin
-        if (swap) active[o] <= shadow[o];
-      end
-
-      always @(posedge clk) begin
-        if (act_valid) begin
-          if (in_window) sum_data[SUM_W*o+:SUM_W] <= dot_channel(o, active[o]);
-          else sum_data[SUM_W*o+:SUM_W] <= dot(act_data, active[o]);
+      for (column = 0; column < N; column = column + 1) begin
+        total = 32'sd0;
+        for (i = 0; i < TAPS; i = i + 1) begin
+          total = total + wide(win[8*(N*i+column)+:8]) * active[N*column+i];
         end
+        depthwise[SUM_W*column+:SUM_W] = total[SUM_W-1:0];
       end
     end
-  endgenerate
+  endfunction
+
+  integer o;
+  integer k;
+
+  always @(posedge clk) begin
+    if (swap) begin
+      for (o = 0; o < N; o = o + 1) begin
+        for (k = 0; k < N; k = k + 1) active[N*o+k] <= wide(shadow[o][8*k+:8]);
+      end
+    end
+  end
+
+  always @(posedge clk) begin
+    if (act_valid) begin
+      if (in_window) sum_data <= depthwise(win_data);
+      else sum_data <= dense(act_data);
+    end
+  end
 
 endmodule
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Sequence
 
@@ -65,6 +66,8 @@ def run_all(
                 done(ended[told])
                 told += 1
     except KeyboardInterrupt:
+        # make and timeout pass the same Ctrl-C on once more: the report must still be written.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         processes.kill()
         with changed:
             changed.notify_all()

@@ -177,6 +177,9 @@ sys.exit(regress.regress(Plan(builds, work), [1], "", 1, pathlib.Path({str(tmp_p
             break
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGINT)  # it comes twice, from make
     assert process.wait(30) == 130
     summary = json.loads((tmp_path / "regress" / "summary.json").read_text())
     first = "passed" if during == "jobs" else "crashed"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def run(name: str, case: Case, sim: str, seed: int) -> bool:
     FOLDER.mkdir(parents=True, exist_ok=True)
     model, source = FOLDER / f"{name}.onnx", FOLDER / f"{name}.npz"
     model.write_bytes(case.model)
-    np.savez(source, **{key: value.reshape(value.shape[1:]) for key, value in case.feeds.items()})
+    arrays: dict[str, Any] = {key: value.reshape(value.shape[1:]) for key, value in case.feeds.items()}
+    np.savez(source, **arrays)
     told = StringIO()
     with redirect_stdout(told):
         passed = net.run(model, source, sim, seed)

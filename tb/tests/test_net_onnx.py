@@ -247,8 +247,9 @@ def test_single_rounding_has_no_runtime(run: Run, tmp_path: Path, capsys: pytest
         (b"\x08\x08", (), "empty one"),
         ("half", (), "not an .onnx file, or a truncated one"),
         ("whole", ("--contract", "tflite"), "an .onnx network has fp32"),
-        ("resize", (), "Resize 'v': this operator is not supported; supported: Abs, "),
-        ("float resize", (), "Resize"),
+        ("resize", (), "Resize 'v': mode is 'linear'; only nearest is supported"),
+        ("lrn", (), "LRN 'v': this operator is not supported; supported: Abs, "),
+        ("float lrn", (), "LRN '"),
     ],
 )
 def test_refusals(
@@ -260,13 +261,15 @@ def test_refusals(
     reason: str,
 ) -> None:
     whole = network([*FRONT, node("QLinearConv", "xq s z w s z t z", "y")], scales() | conv_constants())
-    resize = [*FRONT, node("Resize", "xr - k", "v"), node("QuantizeLinear", "v t z", "y")]
+    resize = [*FRONT, node("Resize", "xr - k", "v", mode="linear"), node("QuantizeLinear", "v t z", "y")]
     k = {"k": np.array([1, 1, 2, 2], np.float32)}
+    lrn = [*FRONT, node("LRN", "xr", "v", size=3), node("QuantizeLinear", "v t z", "y")]
     made = {
         "whole": whole,
         "half": whole[: len(whole) // 2],
         "resize": network(resize, scales() | k),
-        "float resize": network([node("Resize", "x - k", "y")], k, out_dtype=np.float32),
+        "lrn": network(lrn, scales()),
+        "float lrn": network([node("LRN", "x", "y", size=3)], {}, out_dtype=np.float32),
     }
     model = tmp_path / "bad.onnx"
     model.write_bytes(made[content] if isinstance(content, str) else content)

@@ -397,9 +397,9 @@ def test_a_burst_outside_its_window_ends_its_engine() -> None:
     program = [
         Load(run=20),
         Load(run=2, count_x=3, stride_x=0x800, address=0xF00 // CONFIG.n * CONFIG.n, signal_compute=True),
-        Load(run=1),
-        Pool(wait_load=True, x_hi=1, y_hi=1, bypass=True),
-        Store(run=4, address=0x4000),
+        Load(run=1, buffer=100),
+        Pool(wait_load=True, signal_store=True, x_hi=1, y_hi=1, bypass=True),
+        Store(wait_compute=True, address=0x4000),
         End(),
     ]
     near = Windows(read=(0, 0), write=(0, 0))

@@ -1,10 +1,10 @@
 """What any program may do, sensible or not: its bursts, and how it may end. No data, no time.
 
-The reference machine (models/machine.py) runs programs that mean something. A hostile one may race, wait for tokens
-that never come, or be longer than anyone waits; its bursts are still those of its commands, in the order of each
-engine. How far an engine gets may depend on time (how many commands the stages of a pipeline hold), so there are
-two bounds: `strict` engines hold one command and need every token of it, also room for those they give; `loose` ones
-hold any number.
+The reference machine (models/machine.py) runs programs that mean something. A hostile one may race, wait
+for tokens that never come, or be longer than anyone waits; its bursts are still those of its commands, in the
+order of each engine. How far an engine gets may depend on time (how many commands the stages of a pipeline
+hold), so there are two bounds: `strict` engines hold one command and need every token of it, also room for
+those they give; `loose` ones hold any number.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class Stream:
 
 @dataclass
 class Forecast:
-    """One bound. streams: by AXI ID. stops: errors that the core may report; which comes first is a matter of time.
-    finished: END was reached and nothing is left to do. long: a command that takes longer than the limit. waits: the
-    bits of the watchdog's record for the tokens that commands wait for, if nothing more can happen. work: cycles in
-    which a word moves, at least."""
+    """One bound. streams: by AXI ID. stops: errors that the core may report; which comes first is a matter of
+    time. finished: END was reached and nothing is left to do. long: a command takes longer than the limit.
+    waits: the bits of the watchdog's record for the tokens that commands wait for, if nothing can happen.
+    executed: commands that began."""
 
     streams: tuple[Stream, Stream, Stream] = field(default_factory=lambda: (Stream(), Stream(), Stream()))
     stops: list[Stop] = field(default_factory=list)
@@ -237,9 +237,10 @@ class _Run:
             ("compute", "store", 11),
             ("store", "compute", 12),
         ):
-            heads = [queue[0][1] for queue in (self.queues[engine],) if queue and engine not in self.closed]
-            if engine == "compute" and other == "store" and self.written:
-                heads = [self.written[0][1]]
+            heads = [command for _, command in list(self.queues[engine])[: engine not in self.closed]]
+            if bit == 11:  # what it waits for once the words are read
+                heads = [c for c in heads if self.strict and not self._lacks(c, ("load",))]
+                heads += [command for _, command in list(self.written)[:1]]
             for head in heads:
                 if getattr(head, f"wait_{other}") and not self.tokens[other, engine]:
                     bits |= 1 << bit
@@ -257,8 +258,8 @@ def forecast(
 ) -> tuple[Forecast, Forecast]:
     """The strict and the loose bound of a program.
 
-    read: the 64 bytes at an address, or None where the bus has none. base: bytes; length: PROG_LEN, may be 0. limit:
-    words after which nobody looks at a command any more. asked: fetch bursts that are of interest.
+    read: the 64 bytes at an address, or None where the bus has none. base: bytes; length: PROG_LEN, may be 0.
+    limit: words after which nobody looks at a command any more. asked: fetch bursts that are of interest.
     """
     bounds = [_Run(read, base, length, config, windows, limit, strict).run() for strict in (True, False)]
     shown = min(length, (asked + 1) * 4)
@@ -274,8 +275,8 @@ def forecast(
 
 
 def cycles_at_most(commands: list[Command], config: Config, latency: int) -> int:
-    """More cycles than these commands may take one after the other. latency: of a burst, with everything that the
-    memory does to it."""
+    """More cycles than these commands may take one after the other. latency: of a burst, with everything that
+    the memory does to it."""
     n, total = config.n, 4 * latency
     for command in commands:
         total += latency + 4 * words_moved(command)

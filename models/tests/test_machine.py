@@ -394,9 +394,10 @@ def test_stops_name_cause_address_and_command() -> None:
 
 def test_a_burst_outside_its_window_ends_its_engine() -> None:
     """The bursts before it stay, none of its engine follows, no token comes of it."""
+    crossing = Load(run=2, count_x=3, stride_x=0x800, address=0xF00, signal_compute=True)
     program = [
         Load(run=20),
-        Load(run=2, count_x=3, stride_x=0x800, address=0xF00 // CONFIG.n * CONFIG.n, signal_compute=True),
+        crossing,
         Load(run=1, buffer=100),
         Pool(wait_load=True, signal_store=True, x_hi=1, y_hi=1, bypass=True),
         Store(wait_compute=True, address=0x4000),
@@ -404,9 +405,9 @@ def test_a_burst_outside_its_window_ends_its_engine() -> None:
     ]
     near = Windows(read=(0, 0), write=(0, 0))
     trace = run(CONFIG, np.zeros(SIZE, dtype=np.uint8), program, base=0x200, windows=near)
-    assert trace.stop == Stop(Cause.READ_WINDOW, program[1].address + 0x800, 1, 1)
+    assert trace.stop == Stop(Cause.READ_WINDOW, crossing.address + 0x800, 1, 1)
     assert [burst.command for burst in trace.bursts(1)][-1] == 1
-    assert [b.address for b in trace.bursts(1) if b.command == 1] == [program[1].address]
+    assert [b.address for b in trace.bursts(1) if b.command == 1] == [crossing.address]
     assert not list(trace.bursts(2)) and 3 not in trace.executed
     far = Windows(read=(0, 0x10000), write=(0x5000, 0x4000))
     trace = run(CONFIG, np.zeros(SIZE, dtype=np.uint8), program, base=0x200, windows=far)

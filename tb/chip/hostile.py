@@ -2,8 +2,8 @@
 
     python -m tb.chip.hostile --count 2000 --seed 7 [--first 0] [--sim verilator] [--waves]
 
-Each must end, touch nothing outside its windows, send only bursts that its commands stand for, and leave a core that
-runs a good program. Program i of a seed is always the same one: --first i --count 1 repeats it.
+Each must end, touch nothing outside its windows, send only bursts that its commands stand for, and leave a
+core that runs a good program. Program i of a seed is always the same one: --first i --count 1 repeats it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run(
     count: int, seed: int, first: int = 0, sim: str = "verilator", waves: bool = False, verbose: bool = False
 ) -> bool:
     """Run programs [first, first + count) of a seed, write build/hostile.json. True if none won."""
-    build = Build("hostile", bench([SMALL], public=PUBLIC, timeout=TIMEOUT), SMALL, sim, waves)
+    build = Build("hostile_programs", bench([SMALL], public=PUBLIC, timeout=TIMEOUT), SMALL, sim, waves)
     print(f"seed={seed}  repeat: {_command(seed, first, count, sim)}", flush=True)
     start = time.monotonic()
     with hdl.alone(build):
@@ -91,8 +91,9 @@ def run(
     )
     print(", ".join(f"{name} {number}" for name, number in ends.most_common()))
     print(
-        f"{len(results)} programs, {commands:,} commands, {bursts:,} bursts, {sum(r.good for r in results)} good "
-        f"programs behind them, built in {built - start:.1f} s, run in {seconds:.1f} s: "
+        f"{len(results)} programs, {commands:,} commands, {bursts:,} bursts, "
+        f"{sum(r.good for r in results)} good programs behind them, built in {built - start:.1f} s, "
+        f"run in {seconds:.1f} s: "
         f"{commands / max(seconds, 0.001) * 3600:,.0f} commands an hour"
     )
     print(("passed  " if passed else "FAILED  ") + _command(seed, first, count, sim))

@@ -1,4 +1,4 @@
-"""Inside the simulator: hostile programs, one after the other, on one chip, each judged (tb/chip/hostile.py)."""
+"""Inside the simulator: hostile programs on one chip, each judged (tb/chip/hostile.py)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ LATE = 8 * 5000  # more, when the memory is late
 WATCHDOG = 2000
 DRAINED = 200_000  # cycles within which a program must have ended that was told to stop
 NEVER = 2**32 - 1
+CALM = Faults()
 NAMES = {ID_FETCH: "fetch", ID_LOAD: "load", ID_STORE: "store"}
 TOKEN_BITS = 0x1F00
 
@@ -70,14 +71,14 @@ class Arena:
         return self.bases[slot]
 
     async def one(self, index: int) -> Result:
-        """Run and judge hostile program `index`, and a good one after it if it ended badly, else now and then."""
+        """Run and judge hostile program `index`; a good one after it if it ended badly, else now and then."""
         rng = np.random.default_rng([self.seed, 1000 + index])
         program = hostile(rng, self.base(index), self.session.config, self.size)
         result = Result(index, program.what, -1, program.commands, 0)
         try:
-            await self._run(program, result)
+            await self.fight(program, result)
             if result.cause or index % 4 == 0:
-                await self._good(index)
+                await self.good_program(index)
                 result.good = True
         except Wrong as wrong:
             result.failure = str(wrong)
@@ -85,12 +86,13 @@ class Arena:
 
     # --- the hostile one ------------------------------------------------------------------------------
 
-    async def _run(self, program: Hostile, result: Result) -> None:
+    async def fight(self, program: Hostile, result: Result) -> None:
+        """Run one program and judge it: raises Wrong."""
         session, core = self.session, self.host
         await session.load(program.memory)
         await core.allow(program.windows)
         late = program.faults.latency > WATCHDOG // 4
-        self._behave(program.faults)
+        self.behave(program.faults)
         watchdog = 4 * program.faults.latency if late else WATCHDOG
         await core.write(host.WATCHDOG, watchdog)
         await core.start(program.base, program.length)
@@ -108,7 +110,8 @@ class Arena:
         _inside(table, program)
         self._judge(program, record, stopped and program.stop_at is None, table)
 
-    def _behave(self, faults: Faults) -> None:
+    def behave(self, faults: Faults) -> None:
+        """What the memory does from now on."""
         memory = self.memory
         memory.latency.value, memory.jitter.value = faults.latency, faults.jitter
         memory.stall.value, memory.stall_on.value = faults.stall, faults.stall_on
@@ -160,11 +163,11 @@ class Arena:
 
     # --- the good one ---------------------------------------------------------------------------------
 
-    async def _good(self, index: int) -> None:
+    async def good_program(self, index: int, faults: Faults = CALM) -> None:
         """A known program, burst for burst."""
         session, image = self.session, self.base(index + 1)
         await session.load(image.dram)
-        self._behave(Faults())
+        self.behave(faults)
         await self.host.write(host.WATCHDOG, 0x100000)
         slot = (index + 1) % BASES
         if slot not in self.good:
@@ -195,8 +198,8 @@ def _inside(table: BurstTable, program: Hostile) -> None:
 
 
 def _compare(loose: Forecast, table: BurstTable) -> list[Stop]:
-    """Every burst is one that the program may send, in the order of its ID. Returns the errors on the bus as the
-    core should report them."""
+    """Every burst is one that the program may send, in the order of its ID. Returns the errors on the bus as
+    the core should report them."""
     failed = []
     for axi_id, stream in enumerate(loose.streams):
         rows = np.flatnonzero(table.id == axi_id)
@@ -248,7 +251,7 @@ def _check_end(
 
 
 async def fight(session: Session, first_seed: int, first: int, count: int, log: Path) -> list[Result]:
-    """Programs [first, first + count) of a seed; a line of JSON each in the log. Ends at the first failure."""
+    """Programs [first, first + count) of a seed, a line of JSON each in the log, up to a failure."""
     arena, results = Arena(session, first_seed), []
     with log.open("a", buffering=1) as lines:
         for index in range(first, first + count):

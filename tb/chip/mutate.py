@@ -20,8 +20,9 @@ _TOKENS = (8, 9, 10, 12, 13, 14)
 
 @dataclass(frozen=True)
 class Faults:
-    """What the memory does. stall: chance in 256 of the channels in stall_on (AR, R, AW, W, B from bit 0). fault: a
-    read or write that fails, counted from the program's first, at one beat (None: all), with this response."""
+    """What the memory does. stall: chance in 256 of the channels in stall_on (AR, R, AW, W, B from bit 0).
+    fault: a read or write that fails, counted from the program's first, at one beat (None: all), with this
+    response."""
 
     latency: int = 2
     jitter: int = 0
@@ -32,8 +33,8 @@ class Faults:
 
 @dataclass(frozen=True)
 class Hostile:
-    """One program. memory: uint8, all of DRAM. base: bytes; length: PROG_LEN; commands: as many as were made. stop_at:
-    cycle in which the host stops it, None for not before the bench's limit. reset_at: likewise for a reset."""
+    """One program. memory: uint8, all of DRAM. base: bytes; length: PROG_LEN; commands: as many as were made.
+    stop_at: cycle in which the host stops it, None for not before the bench's limit. reset_at: of a reset."""
 
     what: str
     memory: NDArray[np.uint8]
@@ -71,12 +72,14 @@ def hostile(rng: np.random.Generator, image: Image, config: Config, size: int) -
     first = (image.dram.size + PAGE - 1) // PAGE * PAGE
     last = (size - raw.size) // COMMAND_BYTES * COMMAND_BYTES
     corner = first + PAGE - COMMAND_BYTES * int(rng.integers(1, 10))
-    base = int(rng.choice([first, corner, last, rng.integers(first // 64, last // 64 + 1) * 64]))
+    anywhere = int(rng.integers(first // 64, last // 64 + 1)) * 64
+    base = int(rng.choice([first, corner, last, anywhere]))
     memory[base : base + raw.size] = raw
     length = len(commands)
     if rng.random() < 0.2:
         what += "+length"
-        length = int(rng.choice([0, 1, length - 1, length + 1, length + 40, rng.integers(65536), 65535]))
+        wrong = [0, 1, length - 1, length + 1, length + 40, int(rng.integers(65536)), 65535]
+        length = int(rng.choice(wrong))
     written = image.compiled.image_base // PAGE * PAGE
     windows = _windows(rng, (0, size - PAGE), (written, base // PAGE * PAGE - PAGE))
     stop_at = int(rng.integers(2000)) if rng.random() < 0.04 else None
@@ -187,9 +190,7 @@ def _address(rng: np.random.Generator, commands: Commands, config: Config) -> No
     place = COMMANDS[commands[which][0]].layout()[
         str(rng.choice(["address", "address", "stride_y", "stride_x"]))
     ]
-    value = int(
-        rng.choice([rng.integers(1 << 14), rng.integers(1 << 17), rng.integers(1 << 32), (1 << 32) - 64])
-    )
+    value = int(rng.choice([*(int(rng.integers(1 << bits)) for bits in (14, 17, 32)), (1 << 32) - 64]))
     commands[which] = _set(commands[which], place, value // config.n * config.n)
 
 

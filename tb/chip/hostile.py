@@ -1,6 +1,6 @@
 """Hostile programs against the whole chip: broken, endless and random commands, late and failing memory.
 
-    python -m tb.chip.hostile --count 2000 --seed 7 [--first 0] [--sim verilator] [--waves]
+    python -m tb.chip.hostile --count 2000 --seed 7 [--first 0] [--sim verilator] [--core n4] [--waves]
 
 Each must end, touch nothing outside its windows, send only bursts that its commands stand for, and leave a
 core that runs a good program. Program i of a seed is always the same one: --first i --count 1 repeats it.
@@ -26,8 +26,7 @@ from tb.chip.report import write_summary
 from tb.chip.session import bench
 from tb.progress import Progress
 
-SMALL = {
-    "N": 4,
+_SMALL = {
     "ACT_WORDS": 256,
     "WGT_WORDS": 128,
     "OUT_WORDS": 64,
@@ -35,9 +34,11 @@ SMALL = {
     "RES_WORDS": 64,
     "ACC_DEPTH": 16,
     "LINE_WORDS": 16,
-    "MAX_BURST": 8,
-    "OUTSTANDING": 2,
-    "MEM_WORDS": 16384,
+}
+# Small buffers wrap and fill; 64 KiB of memory are loaded in no time.
+CORES = {
+    "n4": {"N": 4, **_SMALL, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
+    "n8": {"N": 8, **_SMALL, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
 }
 # What Python changes in the memory between programs.
 PUBLIC = [
@@ -52,11 +53,18 @@ TIMEOUT = 12 * 3600  # seconds
 
 
 def run(
-    count: int, seed: int, first: int = 0, sim: str = "verilator", waves: bool = False, verbose: bool = False
+    count: int,
+    seed: int,
+    first: int = 0,
+    sim: str = "verilator",
+    core: str = "n4",
+    waves: bool = False,
+    verbose: bool = False,
 ) -> bool:
     """Run programs [first, first + count) of a seed, write build/hostile.json. True if none won."""
-    build = Build("hostile_programs", bench([SMALL], public=PUBLIC, timeout=TIMEOUT), SMALL, sim, waves)
-    print(f"seed={seed}  repeat: {_command(seed, first, count, sim)}", flush=True)
+    chip = bench([CORES[core]], public=PUBLIC, timeout=TIMEOUT)
+    build = Build("hostile_programs", chip, CORES[core], sim, waves)
+    print(f"seed={seed}  repeat: {_command(seed, first, count, sim, core)}", flush=True)
     start = time.monotonic()
     with hdl.alone(build):
         hdl.make(build, jobs=2, verbose=verbose)
@@ -68,11 +76,11 @@ def run(
     failures = [result for result in results if result.failure]
     for result in failures:
         print(f"FAILED  program {result.index} ({result.what}): {result.failure}")
-        print(f"  repeat: {_command(seed, result.index, 1, sim)}")
+        print(f"  repeat: {_command(seed, result.index, 1, sim, core)}")
     if not failures and len(results) < count:
         problem = problem or "the simulation ended early"
         print(f"FAILED  program {first + len(results)}: {problem}")
-        print(f"  repeat: {_command(seed, first + len(results), 1, sim)}")
+        print(f"  repeat: {_command(seed, first + len(results), 1, sim, core)}")
     ends = summary(results)
     commands, bursts = sum(r.commands for r in results), sum(r.bursts for r in results)
     passed = len(results) == count and not failures and not problem
@@ -96,14 +104,15 @@ def run(
         f"run in {seconds:.1f} s: "
         f"{commands / max(seconds, 0.001) * 3600:,.0f} commands an hour"
     )
-    print(("passed  " if passed else "FAILED  ") + _command(seed, first, count, sim))
+    print(("passed  " if passed else "FAILED  ") + _command(seed, first, count, sim, core))
     return passed
 
 
-def _command(seed: int, first: int, count: int, sim: str) -> str:
+def _command(seed: int, first: int, count: int, sim: str, core: str) -> str:
     options = f"--count {count} --seed {seed}"
     options += f" --first {first}" if first else ""
     options += f" --sim {sim}" if sim != "verilator" else ""
+    options += f" --core {core}" if core != "n4" else ""
     return f".venv/bin/python -m tb.chip.hostile {options}"
 
 
@@ -141,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
+    parser.add_argument("--core", default="n4", choices=CORES)
     parser.add_argument("--waves", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = vars(parser.parse_args(arguments))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.elementwise import RECORD_BYTES, Element, Elementwise, element
 from models.isa import (
+    ADDRESS_SPACE,
     COMMAND_BYTES,
     FETCH_COMMANDS,
     PAGE,
@@ -31,7 +32,6 @@ from models.quantize import Rounding, clamp, requantize
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]
 
-ADDRESS_SPACE = 1 << 32
 CACHED = 128  # index arrays kept: the programs of many images repeat their compute commands
 _FLOAT32_TERMS = 1024  # int8 products a float32 sum holds exactly: 1024 * 2^14 = 2^24
 

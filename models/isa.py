@@ -64,6 +64,25 @@ class Cause(IntEnum):
     WRITE_DECERR = 7
     WATCHDOG = 8
     STOPPED = 9
+    READ_WINDOW = 10
+    WRITE_WINDOW = 11
+
+
+ADDRESS_SPACE = 1 << 32
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The pages that a program may touch, as READ_BASE and READ_LIMIT, WRITE_BASE and WRITE_LIMIT say: (byte
+    address of the first, of the last). A last page before the first: none."""
+
+    read: tuple[int, int] = (0, ADDRESS_SPACE - PAGE)
+    write: tuple[int, int] = (0, ADDRESS_SPACE - PAGE)
+
+    def permits(self, direction: str, address: int) -> bool:
+        """Whether a burst that starts at this byte may go out. direction: read or write."""
+        first, last = self.read if direction == "read" else self.write
+        return first <= address % ADDRESS_SPACE < last + PAGE
 
 
 ROUNDING_MODES = (0, 1, 2)  # values of models.quantize.Rounding that the core implements
@@ -240,6 +259,13 @@ class Window(Command):
     count_x: int = _count(5, 31, 16)
     count_y: int = _count(6, 15, 0)
 
+    def _check_more(self, config: Config) -> None:
+        for name in ("address", "stride_y", "stride_x"):
+            if (value := getattr(self, name)) % config.n:
+                raise BadCommand(
+                    Cause.BAD_FIELD, name, f"{name} is {value:#x}; it must be a multiple of {config.n}"
+                )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Load(Window):
@@ -257,6 +283,7 @@ class Load(Window):
     pad_value: int = _bits(9, 7, 0, signed=True)
 
     def _check_more(self, config: Config) -> None:
+        super()._check_more(config)
         if self.dest not in tuple(Dest):
             known = ", ".join(str(int(dest)) for dest in Dest)
             raise BadCommand(Cause.BAD_FIELD, "dest", f"dest is {self.dest}; known: {known}")

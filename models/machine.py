@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from models import blocks, footprint
 from models.isa import (
+    ADDRESS_SPACE,
     COMMAND_BYTES,
     ID_FETCH,
     ID_LOAD,
@@ -35,6 +36,7 @@ from models.isa import (
     Pool,
     Store,
     Window,
+    Windows,
     decode,
 )
 from models.order import LOADED, READ, STORED, WRITTEN, Clock, Order
@@ -61,6 +63,7 @@ _SIGNAL_KIND = {
     ("store", "load"): STORED,
     ("store", "compute"): STORED,
 }
+_OUTSIDE = {"read": Cause.READ_WINDOW, "write": Cause.WRITE_WINDOW}
 _DECERR = {"read": Cause.READ_DECERR, "write": Cause.WRITE_DECERR}
 
 
@@ -84,6 +87,8 @@ class _State:
     buffers: dict[int, NDArray[np.uint8]]
     out: NDArray[np.uint8]
     faults: Mapping[tuple[str, int], Cause]
+    windows: Windows
+    closed: set[str] = field(default_factory=set)  # engines that met a burst outside their window
     trace: Trace = field(default_factory=Trace)
     order: Order = field(default_factory=Order)
     races: RaceCheck | None = None
@@ -110,22 +115,29 @@ class Machine:
         prog_base: int,
         prog_len: int,
         faults: Mapping[tuple[str, int], Cause] | None = None,
+        windows: Windows | None = None,
     ) -> Trace:
         """Execute one program; `dram` (uint8, one dimension, a multiple of n bytes) is updated in place.
 
         prog_base: bytes, multiple of 64; prog_len: commands. faults: AXI errors by (direction, burst
-        address); a burst beyond the end of dram is a DECERR by itself.
+        address); a burst beyond the end of dram is a DECERR by itself. windows: what the program may touch,
+        everything unless given; an engine does nothing more from its first burst outside on.
         Raises DeadlockError, RaceError, UndefinedError; errors that the core reports are in Trace.stop. Of
         several, the first in the program is kept: which comes first in time is not defined. Nor is how far
         the engines get until they stop, so the machine goes on and predicts all that may be seen.
         """
-        state = self._state(dram, prog_base, prog_len, faults or {})
+        state = self._state(dram, prog_base, prog_len, faults or {}, windows or Windows())
         self._fetch(state, prog_base, prog_len)
         self._execute(state)
         return state.trace
 
     def _state(
-        self, dram: NDArray[np.uint8], base: int, length: int, faults: Mapping[tuple[str, int], Cause]
+        self,
+        dram: NDArray[np.uint8],
+        base: int,
+        length: int,
+        faults: Mapping[tuple[str, int], Cause],
+        windows: Windows,
     ) -> _State:
         config = self.config
         if dram.dtype != np.uint8 or dram.ndim != 1 or dram.size % config.n:
@@ -140,6 +152,7 @@ class Machine:
             buffers={dest: np.zeros((size, config.n), dtype=np.uint8) for dest, size in enumerate(sizes)},
             out=np.zeros((config.out_words, config.n), dtype=np.uint8),
             faults=faults,
+            windows=windows,
         )
         if self.check_races:
             races = RaceCheck()
@@ -181,6 +194,8 @@ class Machine:
         trace.stop = Stop(Cause.OVERRUN, base + length * COMMAND_BYTES, ID_FETCH, length)
 
     def _response(self, state: _State, direction: str, address: int, beats: int) -> Cause | None:
+        if not state.windows.permits(direction, address):
+            return _OUTSIDE[direction]
         if (address // self.config.n) + beats > len(state.dram):
             return _DECERR[direction]
         return state.faults.get((direction, address))
@@ -202,7 +217,9 @@ class Machine:
             queues[engine_of(state.trace.commands[number])].popleft()
             self._run_command(state, number)
             state.trace.executed.append(number)
-        if heads and ended:
+            for engine in state.closed:
+                queues[engine].clear()
+        if heads and ended and not state.closed:
             reasons = [f"command {n} {self._blocked(state, n)}" for n in sorted(heads)]
             raise DeadlockError("; ".join(reasons))
 
@@ -241,7 +258,7 @@ class Machine:
             )
             self._compute(state, number, command, *clocks)
         for other in ENGINES:
-            if getattr(command, f"signal_{other}"):
+            if getattr(command, f"signal_{other}") and engine not in state.closed:
                 end = state.order.last(_SIGNAL_KIND[engine, other])
                 state.tokens[engine, other].append(end)
 
@@ -251,16 +268,18 @@ class Machine:
         self, state: _State, number: int, command: Window, direction: str
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         config = self.config
-        if command.address % config.n or command.stride_x % config.n or command.stride_y % config.n:
-            raise UndefinedError(number, f"addresses and strides must be multiples of {config.n}")
         addresses, beats = blocks.window_bursts(command, config)
-        if state.faults or np.any(addresses + beats * config.n > state.dram.size):
-            for address, count in zip(addresses.tolist(), beats.tolist(), strict=True):
+        windowed = state.windows != Windows()
+        if windowed or state.faults or np.any(addresses + beats * config.n > state.dram.size):
+            for at, (address, count) in enumerate(zip(addresses.tolist(), beats.tolist(), strict=True)):
                 cause = self._response(state, direction, address, count)
                 stop = state.trace.stop
                 if cause is not None and (stop is None or number < stop.command):
                     axi_id = ID_LOAD if direction == "read" else ID_STORE
-                    state.trace.stop = Stop(cause, address, axi_id, number)
+                    state.trace.stop = Stop(cause, address % ADDRESS_SPACE, axi_id, number)
+                if cause == _OUTSIDE[direction]:
+                    state.closed.add(engine_of(command))
+                    return addresses[:at], beats[:at]
         return addresses, beats
 
     def _load(self, state: _State, number: int, command: Load, start: Clock) -> None:
@@ -269,6 +288,10 @@ class Machine:
         inside = words < len(state.dram)
         data = state.dram[np.where(inside, words, 0)]
         data[~inside] = 0
+        if "load" in state.closed:
+            sent = data[: int(where[1].sum())]
+            state.trace.load.append(CommandBursts("read", ID_LOAD, number, command.layer, *where, sent))
+            return
         targets, values = blocks.load_writes(command, self.config, data)
         if state.races:
             index = len(state.order.ends[LOADED]) - 1
@@ -279,9 +302,10 @@ class Machine:
 
     def _store(self, state: _State, number: int, command: Store, start: Clock) -> None:
         where = self._bursts(state, number, command, "write")
-        words = blocks.window_words(command, self.config)
+        sent = int(where[1].sum())
+        words = blocks.window_words(command, self.config)[:sent]
         inside = words < len(state.dram)
-        sources = blocks.store_reads(command, self.config)
+        sources = blocks.store_reads(command, self.config)[:sent]
         if state.races:
             index = len(state.order.ends[STORED]) - 1
             first, last = state.program

@@ -3,10 +3,12 @@
 rtl/lib/npu_fifo.v
 rtl/lib/npu_tokens.v
 rtl/lib/npu_burst_walk.v
+rtl/lib/npu_page_window.v
 rtl/buffer/npu_buffer.v
 rtl/csr/npu_csr.v
 rtl/csr/npu_account.v
 rtl/csr/npu_counters.v
+rtl/csr/npu_waits.v
 rtl/csr/npu_control.v
 rtl/csr/npu_host.v
 rtl/fetch/npu_command_check.v

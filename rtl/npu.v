@@ -114,6 +114,10 @@ module npu #(
   wire halt;
   wire [31:0] prog_base;
   wire [15:0] prog_len;
+  wire [31:0] read_base;
+  wire [31:0] read_limit;
+  wire [31:0] write_base;
+  wire [31:0] write_limit;
 
   // ---------------------------------------------------------------- fetch, with a queue per engine
 
@@ -151,6 +155,8 @@ module npu #(
       .start(go),
       .prog_base(prog_base),
       .prog_len(prog_len),
+      .read_base(read_base),
+      .read_limit(read_limit),
       .ar_valid(f_ar_valid),
       .ar_ready(f_ar_ready),
       .ar_addr(f_ar_addr),
@@ -262,10 +268,12 @@ module npu #(
   wire [7:0] l_stamp_layer;
   wire l_err_valid;
   wire l_err_decerr;
+  wire l_err_window;
   wire [ADDR_W-1:0] l_err_addr;
   wire [15:0] l_err_cmd;
   wire l_idle;
   wire l_quiet;
+  wire [15:0] l_flying_cmd;
   wire l_stat_wait;
 
   npu_load #(
@@ -280,6 +288,8 @@ module npu #(
       .cmd_valid(lq_valid),
       .cmd_ready(lq_ready),
       .cmd_data(lq_cmd),
+      .read_base(read_base),
+      .read_limit(read_limit),
       .wait_compute_valid(cl_out_valid),
       .wait_compute_ready(cl_out_ready),
       .wait_store_valid(sl_out_valid),
@@ -304,10 +314,12 @@ module npu #(
       .wr_data(l_wr_data),
       .err_valid(l_err_valid),
       .err_decerr(l_err_decerr),
+      .err_window(l_err_window),
       .err_addr(l_err_addr),
       .err_cmd(l_err_cmd),
       .idle(l_idle),
       .quiet(l_quiet),
+      .flying_cmd(l_flying_cmd),
       .stat_wait(l_stat_wait)
   );
 
@@ -412,10 +424,12 @@ module npu #(
   wire [7:0] s_stamp_layer;
   wire s_err_valid;
   wire s_err_decerr;
+  wire s_err_window;
   wire [ADDR_W-1:0] s_err_addr;
   wire [15:0] s_err_cmd;
   wire s_idle;
   wire s_quiet;
+  wire [15:0] s_flying_cmd;
   wire s_stat_wait;
 
   npu_store #(
@@ -430,6 +444,8 @@ module npu #(
       .cmd_valid(sq_valid),
       .cmd_ready(sq_ready),
       .cmd_data(sq_cmd),
+      .write_base(write_base),
+      .write_limit(write_limit),
       .wait_compute_valid(cs_out_valid),
       .wait_compute_ready(cs_out_ready),
       .sig_compute_valid(sc_in_valid),
@@ -454,10 +470,12 @@ module npu #(
       .rd_data(out_rd_data),
       .err_valid(s_err_valid),
       .err_decerr(s_err_decerr),
+      .err_window(s_err_window),
       .err_addr(s_err_addr),
       .err_cmd(s_err_cmd),
       .idle(s_idle),
       .quiet(s_quiet),
+      .flying_cmd(s_flying_cmd),
       .stat_wait(s_stat_wait)
   );
 
@@ -474,6 +492,33 @@ module npu #(
   wire write_burst = m_axi_awvalid && m_axi_awready;
   wire write_response = m_axi_bvalid && m_axi_bready;
   wire bus_moves = read_beat || write_beat || read_burst || write_burst || write_response;
+
+  wire [31:0] waits;
+  wire [15:0] waits_cmd;
+
+  npu_waits u_waits (
+      .ar_waits(m_axi_arvalid && !m_axi_arready),
+      .aw_waits(m_axi_awvalid && !m_axi_awready),
+      .w_waits(m_axi_wvalid && !m_axi_wready),
+      .fetch_flying(!f_quiet),
+      .load_flying(!l_quiet),
+      .store_flying(!s_quiet),
+      .load_flying_cmd(l_flying_cmd),
+      .store_flying_cmd(s_flying_cmd),
+      .load_lacks_compute(l_stat_wait && lq_cmd[9] && !cl_out_valid),
+      .load_lacks_store(l_stat_wait && lq_cmd[10] && !sl_out_valid),
+      .load_cmd(lq_cmd[527:512]),
+      .compute_lacks_load(load_missing),
+      .compute_cmd(cq_cmd[527:512]),
+      .post_lacks_store(room_missing),
+      .store_lacks_compute(s_stat_wait),
+      .store_cmd(sq_cmd[527:512]),
+      .load_full(lc_in_valid && !lc_in_ready),
+      .compute_full(token_full),
+      .store_full(m_axi_bvalid && !m_axi_bready),
+      .waits(waits),
+      .cmd(waits_cmd)
+  );
 
   npu_host #(
       .N(N),
@@ -511,6 +556,10 @@ module npu #(
       .halt(halt),
       .prog_base(prog_base),
       .prog_len(prog_len),
+      .read_base(read_base),
+      .read_limit(read_limit),
+      .write_base(write_base),
+      .write_limit(write_limit),
       .ended(f_ended),
       .idle(!lq_valid && l_idle && !cq_valid && d_idle && !sq_valid && s_idle),
       .quiet(f_quiet && l_quiet && s_quiet),
@@ -521,12 +570,16 @@ module npu #(
       .fetch_err_cmd(f_err_cmd),
       .load_err_valid(l_err_valid),
       .load_err_decerr(l_err_decerr),
+      .load_err_window(l_err_window),
       .load_err_addr(l_err_addr),
       .load_err_cmd(l_err_cmd),
       .store_err_valid(s_err_valid),
       .store_err_decerr(s_err_decerr),
+      .store_err_window(s_err_window),
       .store_err_addr(s_err_addr),
       .store_err_cmd(s_err_cmd),
+      .waits(waits),
+      .waits_cmd(waits_cmd),
       .conv_reads(conv_reads),
       .pool_reads(pool_reads),
       .load_missing(load_missing),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import COMMAND_BYTES, Cause, Command, Config
+from models.isa import COMMAND_BYTES, Cause, Command, Config, Windows
 from models.machine import Machine, Trace
 
 PROGRAM = 0x8000  # where programs lie; the data are below
@@ -27,9 +27,10 @@ def run(
     base: int = PROGRAM,
     length: int | None = None,
     faults: Mapping[tuple[str, int], Cause] | None = None,
+    windows: Windows | None = None,
 ) -> Trace:
     """Put a program into dram and execute it with race checks on. length: default, all commands."""
     raw = b"".join(c if isinstance(c, bytes) else c.encode() for c in commands)
     dram[base : base + len(raw)] = np.frombuffer(raw, dtype=np.uint8)
     length = len(raw) // COMMAND_BYTES if length is None else length
-    return Machine(config).run(dram, base, length, faults)
+    return Machine(config).run(dram, base, length, faults, windows)

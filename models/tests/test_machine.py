@@ -22,6 +22,7 @@ from models.isa import (
     Pool,
     PoolKind,
     Store,
+    Windows,
 )
 from models.machine import DeadlockError, Stop, UndefinedError
 from models.quantize import Rounding, requantize
@@ -389,6 +390,30 @@ def test_stops_name_cause_address_and_command() -> None:
     ]
     for commands, stop in cases:
         assert run(CONFIG, np.zeros(SIZE, dtype=np.uint8), commands).stop == stop
+
+
+def test_a_burst_outside_its_window_ends_its_engine() -> None:
+    """The bursts before it stay, none of its engine follows, no token comes of it."""
+    crossing = Load(run=2, count_x=3, stride_x=0x800, address=0xF00, signal_compute=True)
+    program = [
+        Load(run=20),
+        crossing,
+        Load(run=1, buffer=100),
+        Pool(wait_load=True, signal_store=True, x_hi=1, y_hi=1, bypass=True),
+        Store(wait_compute=True, address=0x4000),
+        End(),
+    ]
+    near = Windows(read=(0, 0), write=(0, 0))
+    trace = run(CONFIG, np.zeros(SIZE, dtype=np.uint8), program, base=0x200, windows=near)
+    assert trace.stop == Stop(Cause.READ_WINDOW, crossing.address + 0x800, 1, 1)
+    assert [burst.command for burst in trace.bursts(1)][-1] == 1
+    assert [b.address for b in trace.bursts(1) if b.command == 1] == [crossing.address]
+    assert not list(trace.bursts(2)) and 3 not in trace.executed
+    far = Windows(read=(0, 0x10000), write=(0x5000, 0x4000))
+    trace = run(CONFIG, np.zeros(SIZE, dtype=np.uint8), program, base=0x200, windows=far)
+    assert trace.stop == Stop(Cause.WRITE_WINDOW, 0x4000, 2, 4)
+    trace = run(CONFIG, np.zeros(SIZE, dtype=np.uint8), program, windows=near)
+    assert trace.stop == Stop(Cause.READ_WINDOW, PROGRAM, 0, 0) and not trace.commands
 
 
 def test_axi_errors_stop_with_the_burst_that_failed() -> None:

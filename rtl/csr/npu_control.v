@@ -27,12 +27,16 @@ module npu_control #(
     input  wire [      15:0] fetch_err_cmd,
     input  wire              load_err_valid,
     input  wire              load_err_decerr,
+    input  wire              load_err_window,   // before decerr
     input  wire [ADDR_W-1:0] load_err_addr,
     input  wire [      15:0] load_err_cmd,
     input  wire              store_err_valid,
     input  wire              store_err_decerr,
+    input  wire              store_err_window,
     input  wire [ADDR_W-1:0] store_err_addr,
     input  wire [      15:0] store_err_cmd,
+    input  wire [      31:0] waits,             // npu_waits.v
+    input  wire [      15:0] waits_cmd,
     output reg  [       3:0] err_cause,
     output reg  [ADDR_W-1:0] err_addr,
     output reg  [       3:0] err_id,
@@ -96,17 +100,23 @@ module npu_control #(
         err_addr  <= fetch_err_addr;
         err_cmd   <= fetch_err_cmd;
       end else if (load_err_valid) begin
-        err_cause <= load_err_decerr ? CAUSE_READ_DECERR : CAUSE_READ_SLVERR;
+        err_cause <= load_err_window ? CAUSE_READ_WINDOW :
+            load_err_decerr ? CAUSE_READ_DECERR : CAUSE_READ_SLVERR;
         err_addr <= load_err_addr;
         err_id <= 4'd1;
         err_cmd <= load_err_cmd;
       end else if (store_err_valid) begin
-        err_cause <= store_err_decerr ? CAUSE_WRITE_DECERR : CAUSE_WRITE_SLVERR;
+        err_cause <= store_err_window ? CAUSE_WRITE_WINDOW :
+            store_err_decerr ? CAUSE_WRITE_DECERR : CAUSE_WRITE_SLVERR;
         err_addr <= store_err_addr;
         err_id <= 4'd2;
         err_cmd <= store_err_cmd;
+      end else if (timeout) begin
+        err_cause <= CAUSE_WATCHDOG;
+        err_addr  <= waits;
+        err_cmd   <= waits_cmd;
       end else begin
-        err_cause <= timeout ? CAUSE_WATCHDOG : CAUSE_STOPPED;
+        err_cause <= CAUSE_STOPPED;
       end
     end
   end

@@ -39,6 +39,11 @@ module npu_csr #(
     output wire [31:0] prog_base,
     output reg  [15:0] prog_len,
     output reg  [31:0] watchdog_limit,
+    // Pages that a program may touch: npu_page_window.v.
+    output wire [31:0] read_base,
+    output wire [31:0] read_limit,
+    output wire [31:0] write_base,
+    output wire [31:0] write_limit,
     input  wire        busy,
     input  wire        done_event,
     input  wire        error_event,
@@ -74,6 +79,10 @@ module npu_csr #(
   localparam [11:0] A_ERR_CMD = 12'h00F;
   localparam [11:0] A_COUNTERS = 12'h010;
   localparam [11:0] A_COUNTERS_END = 12'h01F;
+  localparam [11:0] A_READ_BASE = 12'h020;
+  localparam [11:0] A_READ_LIMIT = 12'h021;
+  localparam [11:0] A_WRITE_BASE = 12'h022;
+  localparam [11:0] A_WRITE_LIMIT = 12'h023;
   localparam [11:0] A_STAMPS = 12'h100;
 
   localparam [31:0] ID = 32'h4153_4159;
@@ -92,8 +101,16 @@ module npu_csr #(
   reg [1:0] irq_enable;
   reg [1:0] irq_status;
   reg [25:0] prog_page;
+  reg [19:0] read_first;
+  reg [19:0] read_last;
+  reg [19:0] write_first;
+  reg [19:0] write_last;
 
   assign prog_base = {prog_page, 6'd0};
+  assign read_base = {read_first, 12'd0};
+  assign read_limit = {read_last, 12'd0};
+  assign write_base = {write_first, 12'd0};
+  assign write_limit = {write_last, 12'd0};
   assign irq = (irq_status & irq_enable) != 2'd0;
 
   // ---------------------------------------------------------------- writes
@@ -112,8 +129,10 @@ module npu_csr #(
   wire [31:0] data = w_data & mask;
 
   wire is_ctrl = aw_word == A_CTRL;
+  wire is_window = aw_word == A_READ_BASE || aw_word == A_READ_LIMIT || aw_word == A_WRITE_BASE ||
+      aw_word == A_WRITE_LIMIT;
   wire writable = is_ctrl || aw_word == A_IRQ_ENABLE || aw_word == A_IRQ_STATUS ||
-      aw_word == A_PROG_BASE || aw_word == A_PROG_LEN || aw_word == A_WATCHDOG;
+      aw_word == A_PROG_BASE || aw_word == A_PROG_LEN || aw_word == A_WATCHDOG || is_window;
   // A start that comes too early is refused, so that its sender knows.
   wire refused = is_ctrl && data[0] && busy;
 
@@ -122,6 +141,10 @@ module npu_csr #(
 
   wire [31:0] base_next = (prog_base & ~mask) | data;
   wire [31:0] len_next = ({16'd0, prog_len} & ~mask) | data;
+  wire [19:0] read_first_next = (read_first & ~mask[31:12]) | data[31:12];
+  wire [19:0] read_last_next = (read_last & ~mask[31:12]) | data[31:12];
+  wire [19:0] write_first_next = (write_first & ~mask[31:12]) | data[31:12];
+  wire [19:0] write_last_next = (write_last & ~mask[31:12]) | data[31:12];
 
   always @(posedge clk) begin
     if (!rst_n) begin
@@ -153,11 +176,19 @@ module npu_csr #(
       prog_page <= 26'd0;
       prog_len <= 16'd0;
       watchdog_limit <= 32'h0010_0000;
+      read_first <= 20'd0;
+      read_last <= ~20'd0;
+      write_first <= 20'd0;
+      write_last <= ~20'd0;
     end else if (write) begin
       if (aw_word == A_IRQ_ENABLE && w_strb[0]) irq_enable <= data[1:0];
       if (aw_word == A_PROG_BASE) prog_page <= base_next[31:6];
       if (aw_word == A_PROG_LEN) prog_len <= len_next[15:0];
       if (aw_word == A_WATCHDOG) watchdog_limit <= (watchdog_limit & ~mask) | data;
+      if (aw_word == A_READ_BASE) read_first <= read_first_next;
+      if (aw_word == A_READ_LIMIT) read_last <= read_last_next;
+      if (aw_word == A_WRITE_BASE) write_first <= write_first_next;
+      if (aw_word == A_WRITE_LIMIT) write_last <= write_last_next;
     end
   end
 
@@ -212,6 +243,10 @@ module npu_csr #(
       A_PROG_BASE: value = prog_base;
       A_PROG_LEN: value = {16'd0, prog_len};
       A_WATCHDOG: value = watchdog_limit;
+      A_READ_BASE: value = read_base;
+      A_READ_LIMIT: value = read_limit;
+      A_WRITE_BASE: value = write_base;
+      A_WRITE_LIMIT: value = write_limit;
       A_ERR_CAUSE: value = {28'd0, err_cause};
       A_ERR_ADDR: value = err_addr;
       A_ERR_ID: value = {28'd0, err_id};

@@ -43,7 +43,10 @@ module npu_command_check #(
   wire [15:0] count_y = cmd[192+:16];
   // Buffers 0 to 4.
   wire dest_ok = !is_load || cmd[80+:3] <= 3'd4;
-  wire dma_ok = dest_ok && run != 16'd0 && count_x != 16'd0 && count_y != 16'd0;
+  // Bursts of whole words: a page's end must be a word's.
+  localparam integer LOG_N = $clog2(N);
+  wire aligned = cmd[32+:LOG_N] == 0 && cmd[96+:LOG_N] == 0 && cmd[128+:LOG_N] == 0;
+  wire dma_ok = dest_ok && aligned && run != 16'd0 && count_x != 16'd0 && count_y != 16'd0;
 
   wire [7:0] kw = cmd[128+:8];
   wire [7:0] kh = cmd[136+:8];

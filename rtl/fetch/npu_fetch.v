@@ -17,6 +17,8 @@ module npu_fetch #(
     input  wire              start,          // one cycle; takes prog_*
     input  wire [ADDR_W-1:0] prog_base,      // 64-byte aligned
     input  wire [      15:0] prog_len,       // commands
+    input  wire [ADDR_W-1:0] read_base,      // npu_page_window.v
+    input  wire [ADDR_W-1:0] read_limit,
     output reg               ar_valid,
     input  wire              ar_ready,
     output reg  [ADDR_W-1:0] ar_addr,
@@ -66,8 +68,20 @@ module npu_fetch #(
   // One burst at a time: four commands keep three engines busy for hundreds of cycles.
   // None after END: the program may be over, and the core cleared, in the very next cycle.
   wire wanted = running && left != 16'd0 && !ended && !halt;
-  wire issue = wanted && !in_flight && free >= {1'b0, size};
+  wire permitted;
+  wire issue = wanted && permitted && !in_flight && free >= {1'b0, size};
+  // What is read ahead in vain is no error: only a command that is needed now, because all before it are handed out.
+  wire refused = wanted && !permitted && !in_flight && free == 4'd8;
   wire [7:0] beats = {5'd0, size} << LOG_BEATS;
+
+  npu_page_window #(
+      .ADDR_W(ADDR_W)
+  ) u_window (
+      .addr(next_addr),
+      .base(read_base),
+      .limit(read_limit),
+      .permitted(permitted)
+  );
 
   always @(posedge clk) begin
     if (!rst_n) begin
@@ -200,11 +214,14 @@ module npu_fetch #(
     end
   end
 
-  assign err_valid = (bad_read || bad_cmd || overrun) && !halt;
+  // Of the command that could not be read, refused or is missing.
+  wire at_cmd = bad_cmd || overrun || refused;
+
+  assign err_valid = (bad_read || at_cmd) && !halt;
   assign err_cause = bad_cmd ? (known ? CAUSE_FIELD : CAUSE_OPCODE) :
-      overrun ? CAUSE_OVERRUN : r_resp[0] ? CAUSE_READ_DECERR : CAUSE_READ_SLVERR;
-  assign err_addr = (bad_cmd || overrun) ? cmd_addr : burst_addr;
-  assign err_cmd = (bad_cmd || overrun) ? number : asked;
+      overrun ? CAUSE_OVERRUN : refused ? CAUSE_READ_WINDOW : r_resp[0] ? CAUSE_READ_DECERR : CAUSE_READ_SLVERR;
+  assign err_addr = at_cmd ? cmd_addr : burst_addr;
+  assign err_cmd = at_cmd ? number : asked;
   assign quiet = !in_flight;
 
 endmodule

@@ -19,4 +19,6 @@ localparam [3:0] CAUSE_WRITE_SLVERR = 4'd6;
 localparam [3:0] CAUSE_WRITE_DECERR = 4'd7;
 localparam [3:0] CAUSE_WATCHDOG = 4'd8;
 localparam [3:0] CAUSE_STOPPED = 4'd9;
+localparam [3:0] CAUSE_READ_WINDOW = 4'd10;
+localparam [3:0] CAUSE_WRITE_WINDOW = 4'd11;
 /* verilator lint_on UNUSEDPARAM */

@@ -19,6 +19,8 @@ module npu_load #(
     input  wire              cmd_valid,
     output wire              cmd_ready,
     input  wire [     527:0] cmd_data,            // {number, command}
+    input  wire [ADDR_W-1:0] read_base,           // npu_page_window.v
+    input  wire [ADDR_W-1:0] read_limit,
     // Tokens taken before a command starts.
     input  wire              wait_compute_valid,
     output wire              wait_compute_ready,
@@ -46,10 +48,12 @@ module npu_load #(
     output wire [   8*N-1:0] wr_data,
     output wire              err_valid,
     output wire              err_decerr,
+    output wire              err_window,          // the burst was not sent: it may not be
     output wire [ADDR_W-1:0] err_addr,
     output wire [      15:0] err_cmd,
     output wire              idle,                // nothing left to do
     output wire              quiet,               // nothing under way on the bus
+    output wire [      15:0] flying_cmd,          // whose burst is the oldest under way
     output wire              stat_wait
 );
 
@@ -60,6 +64,7 @@ module npu_load #(
   wire walk_ready;
   wire burst_valid;
   wire burst_ready;
+  wire permitted;
   wire unused_last;
   wire fill_ready;
   wire room;
@@ -98,9 +103,19 @@ module npu_load #(
   );
 
   // The address register is what AXI sees: once loaded it stays until it is taken, halt or not.
-  assign burst_ready = (!ar_valid || ar_ready) && room && !halt;
+  assign burst_ready = (!ar_valid || ar_ready) && room && permitted && !halt;
 
   wire issue = burst_valid && burst_ready;
+
+  npu_page_window #(
+      .ADDR_W(ADDR_W)
+  ) u_window (
+      .addr(walk_addr),
+      .base(read_base),
+      .limit(read_limit),
+      .permitted(permitted)
+  );
+
   wire [7:0] len = walk_beats[7:0] - 8'd1;
   wire unused = &{1'b0, walk_beats[8]};  // 256 beats: 0 - 1 is 255 all the same
 
@@ -123,6 +138,7 @@ module npu_load #(
   wire in_flight;
   wire r_fire = r_valid && r_ready;
   wire [LOG_OUTSTANDING:0] unused_level;
+  wire [ADDR_W-1:0] flying_addr;
 
   npu_fifo #(
       .W(ADDR_W + 16),
@@ -135,12 +151,16 @@ module npu_load #(
       .in_data({walk_addr, number}),
       .out_valid(in_flight),
       .out_ready(r_fire && r_last),
-      .out_data({err_addr, err_cmd}),
+      .out_data({flying_addr, flying_cmd}),
       .level(unused_level)
   );
 
-  assign err_valid  = r_fire && r_resp[1] && !halt;
+  // Only when all bursts before it are answered: of two errors the first in the program is reported.
+  assign err_window = burst_valid && !permitted && !in_flight;
+  assign err_valid  = ((r_fire && r_resp[1]) || err_window) && !halt;
   assign err_decerr = r_resp[0];
+  assign err_addr   = in_flight ? flying_addr : walk_addr;
+  assign err_cmd    = in_flight ? flying_cmd : number;
 
   // ---------------------------------------------------------------- back: the buffer side
 

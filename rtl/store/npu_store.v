@@ -17,6 +17,8 @@ module npu_store #(
     input  wire              cmd_valid,
     output wire              cmd_ready,
     input  wire [     527:0] cmd_data,            // {number, command}
+    input  wire [ADDR_W-1:0] write_base,          // npu_page_window.v
+    input  wire [ADDR_W-1:0] write_limit,
     // Token taken before a command reads the buffer.
     input  wire              wait_compute_valid,
     output wire              wait_compute_ready,
@@ -43,10 +45,12 @@ module npu_store #(
     input  wire [   8*N-1:0] rd_data,             // one cycle after rd_en
     output wire              err_valid,
     output wire              err_decerr,
+    output wire              err_window,          // the burst was not sent: it may not be
     output wire [ADDR_W-1:0] err_addr,
     output wire [      15:0] err_cmd,
     output wire              idle,                // nothing left to do
     output wire              quiet,               // nothing under way on the bus
+    output wire [      15:0] flying_cmd,          // whose burst is the oldest under way
     output wire              stat_wait
 );
 
@@ -57,6 +61,7 @@ module npu_store #(
   wire walk_ready;
   wire burst_valid;
   wire burst_ready;
+  wire permitted;
   wire burst_last;
   wire room;
   wire w_room;
@@ -99,9 +104,19 @@ module npu_store #(
   );
 
   // The address register is what AXI sees: once loaded it stays until it is taken, halt or not.
-  assign burst_ready = (!aw_valid || aw_ready) && room && w_room && !halt;
+  assign burst_ready = (!aw_valid || aw_ready) && room && w_room && permitted && !halt;
 
   wire issue = burst_valid && burst_ready;
+
+  npu_page_window #(
+      .ADDR_W(ADDR_W)
+  ) u_window (
+      .addr(walk_addr),
+      .base(write_base),
+      .limit(write_limit),
+      .permitted(permitted)
+  );
+
   wire [7:0] len = walk_beats[7:0] - 8'd1;  // 256 beats: 0 - 1 is 255 all the same
 
   always @(posedge clk) begin
@@ -155,6 +170,7 @@ module npu_store #(
   wire b_signal_compute;
   wire [7:0] b_layer;
   wire [LOG_OUTSTANDING:0] unused_level;
+  wire [ADDR_W-1:0] flying_addr;
 
   npu_fifo #(
       .W(ADDR_W + 16 + 11),
@@ -174,7 +190,7 @@ module npu_store #(
       }),
       .out_valid(in_flight),
       .out_ready(b_valid && b_ready),
-      .out_data({err_addr, err_cmd, b_layer, b_stamp, b_signal_load, b_signal_compute}),
+      .out_data({flying_addr, flying_cmd, b_layer, b_stamp, b_signal_load, b_signal_compute}),
       .level(unused_level)
   );
 
@@ -188,8 +204,12 @@ module npu_store #(
   assign b_ready = (!give_compute || sig_compute_ready) && (!give_load || sig_load_ready);
   assign stamp_valid = good && b_ready && b_stamp;
   assign stamp_layer = b_layer;
-  assign err_valid = b_valid && b_resp[1] && !halt;
+  // Only when all bursts before it are answered: of two errors the first in the program is reported.
+  assign err_window = burst_valid && !permitted && !in_flight;
+  assign err_valid = ((b_valid && b_resp[1]) || err_window) && !halt;
   assign err_decerr = b_resp[0];
+  assign err_addr = in_flight ? flying_addr : walk_addr;
+  assign err_cmd = in_flight ? flying_cmd : number;
   assign quiet = !in_flight;
   assign idle = walk_ready && quiet;
 

@@ -15,6 +15,7 @@ SLACK = 300  # seconds beyond the simulation's own limit: a worker starts, build
 CHIP_LIMIT = 1800  # seconds
 # Icarus interprets what Verilator compiles.
 IMAGES = {"verilator": 100, "icarus": 1}
+HOSTILE = 2000  # programs, about 50,000 commands
 NETWORKS = {"verilator": (6, "n16"), "icarus": (1, "n4_small")}
 
 
@@ -87,14 +88,15 @@ def plan(seeds: Sequence[int], block: str | None = None, sim: str | None = None)
 
 
 def chip_jobs(sim: str, seed: int) -> list[Job]:
-    """The main job and random networks. Their runs share a folder: one at a time."""
+    """The main job, random networks and, on the fast simulator, hostile programs. Runs of a kind share a
+    folder: one at a time."""
     on = ["--sim", sim, "--seed", str(seed)]
     images, (count, config) = IMAGES[sim], NETWORKS[sim]
     digits = ["-m", WORKER, "digits", "--images", str(images), *on]
     again = f"make sim SIM={sim} IMAGES={images} SEED={seed} WAVES=1"
     soak = ["-m", WORKER, "soak", "--count", str(count), "--config", config, *on]
     networks = f"--count {count} --config {config} --sim {sim} --seed {seed} --waves"
-    return [
+    jobs = [
         Job(f"digits.{sim}.{seed}", sim, seed, digits, again, CHIP_LIMIT, alone=f"digits.{sim}"),
         Job(
             f"networks.{sim}.{seed}",
@@ -106,3 +108,9 @@ def chip_jobs(sim: str, seed: int) -> list[Job]:
             alone=f"networks.{sim}",
         ),
     ]
+    if sim == "verilator":
+        hostile = ["-m", WORKER, "hostile", "--count", str(HOSTILE), *on]
+        again = f".venv/bin/python -m tb.chip.hostile --count {HOSTILE} --sim {sim} --seed {seed} --waves"
+        name = f"hostile.programs.{sim}"
+        jobs.append(Job(f"{name}.{seed}", sim, seed, hostile, again, CHIP_LIMIT, alone=name))
+    return jobs

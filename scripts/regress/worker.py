@@ -92,6 +92,15 @@ def run_soak(count: int, config: str, sim: str, seed: int, folder: Path, waves: 
     )
 
 
+def run_hostile(count: int, sim: str, seed: int, folder: Path, waves: bool) -> int:
+    """Some hostile programs."""
+    from tb.chip import hostile
+
+    return _chip(
+        "hostile_programs", lambda: hostile.run(count, seed, sim=sim, waves=waves), sim, folder, waves
+    )
+
+
 def _chip(name: str, work: Callable[[], bool], sim: str, folder: Path, waves: bool) -> int:
     from tb.chip.job import JobFailed
 
@@ -121,7 +130,7 @@ def keep_wave(roots: list[Path], folder: Path, since: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind in ("make", "block", "same", "digits", "soak"):
+    for kind in ("make", "block", "same", "digits", "soak", "hostile"):
         options = kinds.add_parser(kind)
         if kind == "same":
             options.add_argument("--icarus", required=True, help="the name of the job to compare with")
@@ -132,7 +141,7 @@ def main() -> int:
             options.add_argument("--params", type=int, required=True)
         if kind in ("make", "block"):
             options.add_argument("--coverage", action="store_true", help="count code coverage (verilator)")
-        elif kind in ("digits", "soak"):
+        elif kind in ("digits", "soak", "hostile"):
             options.add_argument("--images" if kind == "digits" else "--count", type=int, required=True)
         if kind == "soak":
             options.add_argument("--config", required=True)
@@ -152,6 +161,7 @@ def main() -> int:
             "same": run_same,
             "digits": run_digits,
             "soak": run_soak,
+            "hostile": run_hostile,
         }
         return jobs[kind](**given)
     except UserError as error:

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 from numpy.typing import NDArray
 
+from models.isa import Windows
 from models.machine import Machine
 from models.trace import Trace
 
@@ -18,11 +19,15 @@ from models.trace import Trace
 class Beside:
     """Starts to run a program on the machine; `result` waits for it."""
 
-    def __init__(self, machine: Machine, memory: NDArray[np.uint8], base: int, length: int) -> None:
+    def __init__(
+        self, machine: Machine, memory: NDArray[np.uint8], base: int, length: int, windows: Windows
+    ) -> None:
         # A fork has the memory already and costs a few milliseconds; it leaves without the simulator's exit.
         fork = multiprocessing.get_context("fork")
         self._answer, sender = fork.Pipe(duplex=False)
-        self._process = fork.Process(target=_work, args=(sender, machine, memory, base, length), daemon=True)
+        self._process = fork.Process(
+            target=_work, args=(sender, machine, memory, base, length, windows), daemon=True
+        )
         self._process.start()
         sender.close()
 
@@ -35,8 +40,15 @@ class Beside:
         return answer
 
 
-def _work(sender: Connection, machine: Machine, memory: NDArray[np.uint8], base: int, length: int) -> None:
+def _work(
+    sender: Connection,
+    machine: Machine,
+    memory: NDArray[np.uint8],
+    base: int,
+    length: int,
+    windows: Windows,
+) -> None:
     try:
-        sender.send((machine.run(memory, base, length), memory))
+        sender.send((machine.run(memory, base, length, windows=windows), memory))
     except Exception as error:
         sender.send(error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cocotb.triggers import Timer, ValueChange, with_timeout
 
-from models.isa import Cause
+from models.isa import Cause, Windows
 from tb.agents.axi_checks import HDL_RULES
 
 PERIOD_NS = 10
@@ -16,6 +16,7 @@ PERIOD_NS = 10
 CTRL, STATUS, IRQ_ENABLE, IRQ_STATUS = 0x010, 0x014, 0x018, 0x01C
 PROG_BASE, PROG_LEN, WATCHDOG = 0x020, 0x024, 0x028
 ERR_CAUSE, ERR_ADDR, ERR_ID, ERR_CMD = 0x030, 0x034, 0x038, 0x03C
+READ_BASE, READ_LIMIT, WRITE_BASE, WRITE_LIMIT = 0x080, 0x084, 0x088, 0x08C
 COUNTERS = 0x040
 STAMPS = 0x400
 ACCOUNTS = 0x2000
@@ -96,6 +97,16 @@ class Host:
         if resp:
             raise HostError(f"read of register {addr:#05x}: response {resp}")
         return data
+
+    async def allow(self, windows: Windows) -> None:
+        """Let programs touch these pages only."""
+        for register, page in (
+            (READ_BASE, windows.read[0]),
+            (READ_LIMIT, windows.read[1]),
+            (WRITE_BASE, windows.write[0]),
+            (WRITE_LIMIT, windows.write[1]),
+        ):
+            await self.write(register, page)
 
     async def start(self, base: int, length: int) -> None:
         """Start a program. base: bytes; length: commands."""

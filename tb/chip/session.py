@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import fetch_bursts
-from models.isa import COMMAND_BYTES, ID_FETCH, Config
+from models.isa import COMMAND_BYTES, ID_FETCH, PAGE, Config, Windows
 from models.machine import Machine
 from models.trace import CommandBursts, Trace
 from tb.agents import transactions
@@ -66,6 +66,7 @@ class Session:
         self.machine = Machine(self.config)
         self.memory: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self.shadow = self.memory.copy()
+        self.windows = Windows()
 
     @classmethod
     async def open(cls, dut: Any) -> Session:
@@ -77,13 +78,17 @@ class Session:
         return session
 
     async def load(self, image: NDArray[np.uint8]) -> None:
-        """Put `image` (uint8, a multiple of N bytes) into the memory, from address 0."""
+        """Put `image` (uint8, a multiple of N bytes) into the memory, from address 0. Programs may then touch
+        its pages and no others."""
         there = params()["MEM_WORDS"] * self.config.n
         assert image.size <= there, f"the image has {image.size} bytes, the bench's memory {there}"
         Path("load.bin").write_bytes(image.tobytes())
         await self.host.load_memory()
         self.memory = image.copy()
         self.shadow = image.copy()
+        pages = (0, (image.size - 1) // PAGE * PAGE)
+        self.windows = Windows(pages, pages)
+        await self.host.allow(self.windows)
 
     async def traffic(self) -> BurstTable:
         """Bursts completed since the last call; checks the AXI rules."""
@@ -104,7 +109,7 @@ class Session:
         longer.
         """
         start = time.monotonic()
-        golden = Beside(self.machine, self.memory, base, length) if beside else None
+        golden = Beside(self.machine, self.memory, base, length, self.windows) if beside else None
         error = await self.host.run(base, length, limit)
         simulated = time.monotonic()
         table = await self.traffic()
@@ -114,7 +119,7 @@ class Session:
         if golden:
             trace, self.memory = golden.result()
         else:
-            trace = self.machine.run(self.memory, base, length)
+            trace = self.machine.run(self.memory, base, length, windows=self.windows)
         seconds = {"simulation": simulated - start, "log": logged - simulated}
         seconds["machine"] = time.monotonic() - logged
         return Outcome(error, table, trace, counts, seconds)

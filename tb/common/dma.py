@@ -15,7 +15,7 @@ from cocotb.triggers import with_timeout
 from pyuvm import uvm_component
 
 from models.blocks import window_bursts
-from models.isa import COMMAND_BYTES, Window, decode
+from models.isa import COMMAND_BYTES, PAGE, Window, decode
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.burst import DECERR, OKAY, Burst
 from tb.agents.env import BlockEnv
@@ -54,11 +54,12 @@ class Start(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What an engine reports of a failed burst."""
+    """What an engine reports of a failed burst. window: it was not sent, and decerr says nothing."""
 
     decerr: int
     addr: int
     command: int
+    window: int = 0
 
 
 class EngineMonitor(BusWatch):
@@ -100,9 +101,9 @@ class EngineMonitor(BusWatch):
             env.events.observe(("stamp", value_of(dut.stamp_layer)))
         if value_of(dut.err_valid):
             self.rule(not halted, "an error while halted")
-            env.errors.observe(
-                Failure(value_of(dut.err_decerr), value_of(dut.err_addr), value_of(dut.err_cmd))
-            )
+            window = value_of(dut.err_window)
+            decerr = 0 if window else value_of(dut.err_decerr)
+            env.errors.observe(Failure(decerr, value_of(dut.err_addr), value_of(dut.err_cmd), window))
             self.halt()
         missing = any(queue.credits == 0 for queue in env.waits.values())
         self.rule(missing or not value_of(dut.stat_wait) or not started, "stat_wait while a command starts")
@@ -157,6 +158,7 @@ class DmaEnv(BlockEnv):
         self.errors = Scoreboard("errors", self, minimum=0)
         self.watch = EngineMonitor("watch", self, "ar" if self.directions == "r" else "aw")
         self.number = 0
+        self.set_window()
         self.flush()
 
     def connect_phase(self) -> None:
@@ -167,6 +169,14 @@ class DmaEnv(BlockEnv):
         """Reset."""
         self.predicted = len(self.memory.bursts)  # index of the next burst, for faults
         self.failed = False
+        self.refused = False  # a burst of a started command lies outside the window: none from it on is sent
+
+    def set_window(self, base: int = 0, limit: int = SPACE - PAGE) -> None:
+        """The pages (first byte of the first, of the last) that this engine may touch."""
+        self.window = range(base, limit + PAGE)
+        side = "read" if self.directions == "r" else "write"
+        getattr(self.dut, f"{side}_base").value = base
+        getattr(self.dut, f"{side}_limit").value = limit
 
     def started(self, cmd_data: int) -> int:
         """The model: what this command must bring. Returns its number of bursts."""
@@ -176,15 +186,24 @@ class DmaEnv(BlockEnv):
         self.starts.expect(Start(number, tuple(int(getattr(command, name)) for name in self.wait_pins)))
         addresses, beats = window_bursts(command, self.config)
         where = [(a % SPACE, b) for a, b in zip(addresses.tolist(), beats.tolist(), strict=True)]
+        before = self.predicted
         self.predict(command, number, where)
-        return len(where)
+        return self.predicted - before
 
     def predict(self, command: Window, number: int, where: list[tuple[int, int]]) -> None:
         """Fill the scoreboards with a command's bursts (address, beats) and events."""
         raise NotImplementedError
 
     def expect_burst(self, address: int, beats: int, data: bytes, number: int) -> None:
-        """Expect a burst, and the error if a fault is planned for it."""
+        """Expect a burst, and the error if a fault is planned for it or it must not be sent."""
+        if self.refused:
+            return
+        if address not in self.window:
+            self.refused = True
+            if not self.failed:
+                self.failed = True
+                self.errors.expect(Failure(0, address, number, 1))
+            return
         write = self.directions == "w"
         answers = planned_answers(self.memory.faults, write, self.predicted, address, beats, self.config.n)
         self.predicted += 1

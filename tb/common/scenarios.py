@@ -6,10 +6,11 @@ from typing import Any
 
 import cocotb
 
+from models.isa import PAGE
 from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
-from tb.common.commands import random_window, random_windows
+from tb.common.commands import SPACE, random_window, random_windows
 from tb.common.dma import DmaEnv
 from tb.common.watch import EngineError, value_of
 
@@ -100,6 +101,31 @@ async def error_of_last_burst(env_class: type[DmaEnv], dut: Any, resp: int) -> N
         await env.halted()
         if env.errors.compared != 1:
             raise EngineError(f"{env.errors.compared} errors reported, not 1")
+
+
+async def nothing_outside_its_window(env_class: type[DmaEnv], dut: Any) -> None:
+    """Windows of random pages, or of none, around random commands: the first burst outside is not sent, its
+    address and command are reported once all before it are answered, and the next commands are done."""
+    async with start(env_class, dut) as env:
+        rng = env.rng
+        for _ in range(12):
+            command = random_window(env.kind, rng, env.config, 60)
+            first = command.address // PAGE * PAGE
+            base = max(0, first - PAGE * rng.choice((0, 0, 1, 3)))
+            limit = min(SPACE - PAGE, first + PAGE * rng.choice((0, 0, 1, 3)))
+            if rng.random() < 0.2:
+                base, limit = rng.choice(((first + PAGE, first + PAGE), (base, base - PAGE)))
+            env.set_window(base % SPACE, limit % SPACE)
+            reported = env.errors.compared
+            others = random_windows(env.kind, rng, env.config, 2, words=30)
+            running = cocotb.start_soon(env.run([command, *others]))
+            await env.halted()
+            if env.errors.compared != reported + 1:
+                raise EngineError(f"{env.errors.compared - reported} errors reported, not 1")
+            env.set_window()
+            await env.reset()
+            await running
+            await env.drained()
 
 
 async def waits_for_tokens(env_class: type[DmaEnv], dut: Any) -> None:

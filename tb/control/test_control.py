@@ -94,9 +94,11 @@ class Model:
         ):
             if pins[f"{source}_err_valid"]:
                 cause = first + pins[f"{source}_err_decerr"]
+                if pins[f"{source}_err_window"]:
+                    cause = Cause.READ_WINDOW if source == "load" else Cause.WRITE_WINDOW
                 yield cause, pins[f"{source}_err_addr"], number, pins[f"{source}_err_cmd"]
         if limit and self.still >= limit:
-            yield Cause.WATCHDOG, 0, ID_FETCH, 0
+            yield Cause.WATCHDOG, pins["waits"], ID_FETCH, pins["waits_cmd"]
         if pins["stop"]:
             yield Cause.STOPPED, 0, ID_FETCH, 0
 
@@ -150,6 +152,8 @@ class ControlEnv(BlockEnv):
         pins["fetch_err_cause"] = rng.randint(1, 5)
         for source in ("load", "store"):
             pins[f"{source}_err_decerr"] = rng.getrandbits(1)
+            pins[f"{source}_err_window"] = rng.getrandbits(1)
+        pins["waits"], pins["waits_cmd"] = rng.getrandbits(32), rng.getrandbits(16)
         return pins
 
     def count(self, pins: dict[str, int]) -> None:
@@ -163,6 +167,7 @@ class ControlEnv(BlockEnv):
 async def control_matches_model_on_random_cycles(dut: Any, profile: int) -> None:
     """Profiles from rare to frequent errors; every cause must have occurred in one of them."""
     wanted = {"done", Cause.STOPPED, Cause.READ_DECERR, Cause.WRITE_SLVERR}
+    wanted |= {Cause.READ_WINDOW, Cause.WRITE_WINDOW}
     async with start(ControlEnv, dut) as env:
         for turn in range(100):
             # Some seeds meet the rare outcomes later than others.

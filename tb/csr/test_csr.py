@@ -24,6 +24,7 @@ SMALL = dict(zip(LOGS, (10, 11, 9, 8, 7, 5, 2), strict=True))
 CHIP = dict(zip(LOGS, (13, 13, 12, 10, 12, 8, 6), strict=True))
 BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}], timeout=120)
 OFFSETS = {word.name: offset for offset, word in NAMED.items()}
+WINDOWS = ("READ_BASE", "READ_LIMIT", "WRITE_BASE", "WRITE_LIMIT")
 ERRORS = {"ERR_CAUSE": 4, "ERR_ADDR": 32, "ERR_ID": 4, "ERR_CMD": 16}  # bits
 
 
@@ -95,8 +96,10 @@ class CsrEnv(BlockEnv):
     def check_outputs(self) -> None:
         """The pins that show a register's contents."""
         dut, value = self.dut, self.model.value
-        shown = [value_of(pin) for pin in (dut.prog_base, dut.prog_len, dut.watchdog_limit, dut.irq)]
-        expected = [value["PROG_BASE"], value["PROG_LEN"], value["WATCHDOG"], int(self.model.irq)]
+        names = ("PROG_BASE", "PROG_LEN", *WINDOWS)
+        shown = [value_of(getattr(dut, name.lower())) for name in names]
+        shown += [value_of(pin) for pin in (dut.watchdog_limit, dut.irq)]
+        expected = [*(value[name] for name in names), value["WATCHDOG"], int(self.model.irq)]
         assert shown == expected, f"outputs {shown}, expected {expected}"
 
     async def event(self, done: int = 0, error: int = 0) -> None:
@@ -128,7 +131,7 @@ class CsrEnv(BlockEnv):
 async def csr_resets_every_register_to_its_value(dut: Any) -> None:
     """All 4096 words: values of the RDL, SLVERR and 0 in every hole."""
     async with start(CsrEnv, dut, stalls=False) as env:
-        assert len(env.model.registers) == 30 and len(STAMPS) == 256 and len(ACCOUNTS) == 2048
+        assert len(env.model.registers) == 34 and len(STAMPS) == 256 and len(ACCOUNTS) == 2048
         await env.walk()
 
 

@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
 from models.blocks import fetch_bursts
-from models.isa import COMMAND_BYTES, Cause, Command, Conv, End, Load, Pool, Store, cause_of, parse
+from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Conv, End, Load, Pool, Store, cause_of, parse
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
 from tb.agents.axi_checks import Violation, fail
 from tb.agents.burst import DECERR, Burst
@@ -19,7 +19,7 @@ from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import AnalysisSink
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params, seed
-from tb.common.commands import Noise, wide_config
+from tb.common.commands import SPACE, Noise, wide_config
 from tb.common.dma import Prefix, planned_answers
 from tb.common.watch import BusWatch, EngineError, value_of
 
@@ -124,7 +124,13 @@ class FetchEnv(BlockEnv):
         self.stops = Prefix("stops", self)
         self.watch = FetchWatch("watch", self, "ar")
         self.read_error = False
+        self.set_window()
         dut.start.value = 0
+
+    def set_window(self, base: int = 0, limit: int = SPACE - PAGE) -> None:
+        """The pages (first byte of the first, of the last) that may be read."""
+        self.window = range(base, limit + PAGE)
+        self.dut.read_base.value, self.dut.read_limit.value = base, limit
 
     def connect_phase(self) -> None:
         self.memory.port.connect(self.bursts.actual)
@@ -155,7 +161,10 @@ class FetchEnv(BlockEnv):
         first = len(self.memory.bursts)
         stop, number = None, 0
         for index, (address, beats) in enumerate(zip(*fetch_bursts(base, length, self.config), strict=True)):
-            address, beats = int(address), int(beats)
+            address, beats = int(address) % SPACE, int(beats)
+            if address not in self.window:
+                stop = stop or Stop(Cause.READ_WINDOW, address, number)
+                break
             answers = planned_answers(self.memory.faults, False, first + index, address, beats, self.config.n)
             data = self.noise[slice(address, address + beats * self.config.n)].tobytes()
             self.bursts.expect(Burst(False, 0, address, beats, data, max(answers)))

@@ -77,6 +77,23 @@ async def fetch_starts_no_burst_after_end(dut: Any) -> None:
 
 
 @cocotb.test()
+async def fetch_reads_nothing_outside_its_window(dut: Any) -> None:
+    """Programs that cross a page's end and windows that end there, or begin behind it, or hold nothing. What
+    only would have been read ahead of END is no error."""
+    async with start(FetchEnv, dut) as env:
+        page = env.rng.randrange(1, 1 << 19) * PAGE
+        for before in (1, 3, 4, 9):
+            base = page + PAGE - 64 * before
+            for length in (before - 1, before, before + 1, before + 12):
+                env.set_window(page, page)
+                await env.execute(base, [*commands(env, length), End(), *commands(env, 14)])
+        for first, last in ((page + PAGE, page + PAGE), (0, page - PAGE), (page, page - PAGE)):
+            env.set_window(first, last)
+            await env.execute(page, [*commands(env, 2), End()])
+        assert env.bursts.compared
+
+
+@cocotb.test()
 async def fetch_reads_eight_commands_ahead(dut: Any) -> None:
     """Engines that take nothing: exactly AHEAD commands are asked for, and all come out in the end."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
@@ -96,6 +113,7 @@ BAD: list[tuple[Any, dict[str, Any]]] = [
     *((kind, {name: 0}) for kind in (Load, Store) for name in ("run", "count_x", "count_y")),
     *((kind, {name: 0}) for kind in (Conv, Pool) for name in ("kw", "kh", "cb", "out_w", "out_h")),
     *((Conv, {name: 0}) for name in ("groups", "tile")),
+    *((kind, {name: 1}) for kind in (Load, Store) for name in ("address", "stride_y", "stride_x")),
     *((kind, {"rounding": 3}) for kind in (Conv, Pool)),
     *((Load, {"dest": dest}) for dest in (5, 6, 7)),
     (Pool, {"kind": 3}),

@@ -22,7 +22,7 @@
 //   +seed=<n>        of latency and stalls
 //   +latency=<n>     cycles from an address (read) or its last data (write) to the answer, at least 2
 //   +jitter=<n>      up to n more, per burst
-//   +stall=<0..255>  chance in 256 that a channel pauses for a cycle
+//   +stall=<0..256>  chance in 256 that a channel pauses for a cycle
 //   +err_read=<n>, +err_write=<n>   fault on the n-th read or write since the start (0: the first)
 //   +err_addr=<hex>  fault on every burst that covers this byte
 //   +err_resp=<2|3>  SLVERR (default) or DECERR
@@ -83,6 +83,7 @@ module axi_memory #(
   localparam integer LOG_WORDS = $clog2(MEM_WORDS);
   localparam [6:0] CHUNK = 7'd64;  // bus words written to a data file at a time
   localparam [1:0] OKAY = 2'd0;
+  localparam [8:0] ALL_BEATS = 9'h1FF;
   localparam [1:0] DECERR = 2'd3;
   localparam [LOG_OUTSTANDING:0] FULL = {1'b1, {LOG_OUTSTANDING{1'b0}}};
   localparam [ADDR_W:0] MEM_BYTES = {{ADDR_W{1'b0}}, 1'b1} << (LOG_WORDS + LOG_BYTES);
@@ -105,6 +106,10 @@ module axi_memory #(
   reg [ADDR_W-1:0] err_addr;
   reg err_at_addr;
   reg [1:0] err_resp;
+  // Of the n-th read only this beat fails; ALL_BEATS: all of them.
+  reg [8:0] err_beat;
+  // Channels that stall may hold back: AR, R, AW, W, B from bit 0. A stall of 256 holds them for good.
+  reg [4:0] stall_on;
   reg [31:0] read_count;
   reg [31:0] write_count;
   integer burst_file;
@@ -129,6 +134,8 @@ module axi_memory #(
     if (!$value$plusargs("err_write=%d", err_write)) err_write = ~32'd0;
     err_at_addr = $value$plusargs("err_addr=%h", err_addr) != 0;
     if (!$value$plusargs("err_resp=%d", err_resp)) err_resp = 2'd2;
+    err_beat = ALL_BEATS;
+    stall_on = 5'h1F;
     cycle = 0;
     read_count = 0;
     write_count = 0;
@@ -193,11 +200,11 @@ module axi_memory #(
       stall_w  <= 1'b0;
       stall_b  <= 1'b0;
     end else begin
-      stall_ar <= {1'b0, random[7:0]} < stall;
-      stall_r  <= {1'b0, random[15:8]} < stall;
-      stall_aw <= {1'b0, random[23:16]} < stall;
-      stall_w  <= {1'b0, random[31:24]} < stall;
-      stall_b  <= {1'b0, random[39:32]} < stall;
+      stall_ar <= stall_on[0] && {1'b0, random[7:0]} < stall;
+      stall_r  <= stall_on[1] && {1'b0, random[15:8]} < stall;
+      stall_aw <= stall_on[2] && {1'b0, random[23:16]} < stall;
+      stall_w  <= stall_on[3] && {1'b0, random[31:24]} < stall;
+      stall_b  <= stall_on[4] && {1'b0, random[39:32]} < stall;
     end
     if (stall != 0 || jitter != 0) random <= xorshift(random);
   end
@@ -243,10 +250,12 @@ module axi_memory #(
   reg [ADDR_W-1:0] r_addr;
   reg [7:0] r_len;
   reg [31:0] r_start;
+  reg [1:0] r_worst;
 
   wire ar_take = s_axi_arvalid && s_axi_arready;
   wire r_move = !s_axi_rvalid || s_axi_rready;
   wire r_next = r_move && ar_held != 0 && ar_due[ar_get] <= cycle && !stall_r;
+  wire [1:0] r_resp = err_beat == ALL_BEATS || err_beat == {1'b0, r_beat} ? ar_resp[ar_get] : OKAY;
   wire r_ends = r_next && r_beat == ar_len[ar_get];
   wire [ADDR_W-1:0] r_word = (ar_addr[ar_get] >> LOG_BYTES) + {{(ADDR_W - 8) {1'b0}}, r_beat};
   wire r_inside = r_word[ADDR_W-1:LOG_WORDS] == 0;
@@ -275,7 +284,8 @@ module axi_memory #(
       if (r_next) begin
         s_axi_rid <= ar_id[ar_get];
         s_axi_rdata <= r_inside ? mem[r_word[LOG_WORDS-1:0]] : {DATA_W{1'b0}};
-        s_axi_rresp <= ar_resp[ar_get];
+        s_axi_rresp <= r_resp;
+        r_worst <= r_resp | (r_beat == 8'd0 ? OKAY : r_worst);
         s_axi_rlast <= r_ends;
         r_addr <= ar_addr[ar_get];
         r_len <= ar_len[ar_get];
@@ -470,7 +480,7 @@ module axi_memory #(
       if (s_axi_rvalid && s_axi_rready) begin
         log_read_beat;
         if (s_axi_rlast) begin
-          log_burst(s_axi_rid, r_addr, r_len, {s_axi_rresp, 2'b10}, r_start,
+          log_burst(s_axi_rid, r_addr, r_len, {r_worst, 2'b10}, r_start,
                     read_total - {24'd0, r_len} - 32'd1);
         end
       end

@@ -100,7 +100,7 @@ class LoadEnv(DmaEnv):
         """Also what its error, the first one, is worth."""
         index, failed = self.predicted, self.failed
         super().expect_burst(address, beats, data, number)
-        if self.failed and not failed:
+        if self.failed and not failed and not self.refused:
             answers = planned_answers(self.memory.faults, False, index, address, beats, self.config.n)
             beat = next(k for k, answer in enumerate(answers) if answer)
             place = "first" if beat == 0 else "last" if beat == beats - 1 else "middle"

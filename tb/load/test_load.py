@@ -116,6 +116,11 @@ async def load_keeps_its_token_until_there_is_room(dut: Any) -> None:
 
 
 @cocotb.test()
+async def load_reads_nothing_outside_its_window(dut: Any) -> None:
+    await scenarios.nothing_outside_its_window(LoadEnv, dut)
+
+
+@cocotb.test()
 async def load_works_after_reset_in_flight(dut: Any) -> None:
     await scenarios.reset_in_flight(LoadEnv, dut)
 

@@ -193,14 +193,17 @@ async def dirty_named(env: RegistersEnv) -> None:
 async def walk_access(env: RegistersEnv) -> None:
     """Writes of any data with any strobes to every register: what changes, what not, what is answered."""
     samples = [register for register in env.registers if register.index]
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         words = [*env.named, *env.rng.sample(samples, 8)]
         env.rng.shuffle(words)
         for register in words:
-            value = await env.poke(register, env.rng.getrandbits(32))
-            before = env.snapshot()
             data = env.rng.choice((0, 0xFFFF_FFFF, env.rng.getrandbits(32), env.rng.getrandbits(32)))
             strobe = env.rng.choice((0xF, 0xF, env.rng.randrange(16)))
+            value = env.rng.getrandbits(32)
+            if turn == 0:  # every bit changes
+                value, data, strobe = ~data & 0xFFFF_FFFF, data, 0xF
+            value = await env.poke(register, value)
+            before = env.snapshot()
             if register.name == "CTRL":
                 data &= ~1  # what a start does is another test's
             await env.write(register, data, strobe)

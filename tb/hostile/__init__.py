@@ -1,0 +1,1 @@
+"""The chip against programs that mean it no good."""

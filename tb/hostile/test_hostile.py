@@ -1,0 +1,238 @@
+"""Hostile programs on the chip: it ends them, says why, stays inside its windows, and runs the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import Timer
+
+from models.isa import TOKEN_MAX, Cause, Command, Conv, End, Load, Pool, Store, Windows
+from models.trace import Stop
+from tb.bench import light, params, seed
+from tb.chip import host, hostile_sim
+from tb.chip.host import PERIOD_NS
+from tb.chip.hostile import CORES, PUBLIC
+from tb.chip.hostile_sim import Arena, Result, fight, summary
+from tb.chip.mutate import Faults, Hostile
+from tb.chip.session import Session, bench
+
+BENCH = bench([*CORES.values()], public=PUBLIC, timeout=600)
+SIZE = CORES["n4"]["MEM_WORDS"] * 4  # DRAM, bytes; all cores have as much
+LOG = Path("hostile.jsonl")
+NAMES = ("AR", "R", "AW", "W", "B")
+
+
+@cocotb.test()
+async def hostile_programs_end_and_the_next_one_is_right(dut: Any) -> None:
+    """Mutated and random programs, faults, late memory, stops and resets, each judged by the forecast."""
+    session = await Session.open(dut)
+    results = await fight(session, seed(), 0, 16 if light() else 150, LOG)
+    last = results[-1]
+    assert not last.failure, f"program {last.index} ({last.what}): {last.failure}\n  repeat: {again(last)}"
+    ends = summary(results)
+    assert len(ends) >= (3 if light() else 6), f"programs ended in too few ways: {ends}"
+    dut._log.info(f"{sum(r.commands for r in results)} commands: {dict(ends)}")
+
+
+def again(result: Result) -> str:
+    """The command that repeats one program."""
+    core = next(name for name, parameters in CORES.items() if parameters["N"] == params()["N"])
+    options = f"--count 1 --first {result.index} --seed {seed()} --core {core}"
+    return f".venv/bin/python -m tb.chip.hostile {options}"
+
+
+@cocotb.test()
+async def hostile_memory_is_waited_for(dut: Any) -> None:
+    """Good programs with data later by thousands of cycles, and with a stall on one channel only."""
+    arena = Arena(await Session.open(dut), seed())
+    faults = [Faults(stall=230, stall_on=1 << channel) for channel in range(5)]
+    faults += [] if light() else [Faults(latency=3000, jitter=2000)]
+    for index, fault in enumerate(faults):
+        await arena.good_program(index, fault)
+
+
+# ---------------------------------------------------------------- what the watchdog says
+
+POOL = Pool(bypass=True, x_hi=1, y_hi=1)
+CONV = Conv(out_w=4, clear=True, drain=True)
+WAITS: tuple[tuple[Sequence[Command], int, int], ...] = (
+    # Commands, the bits of ERR_ADDR, ERR_CMD.
+    ([POOL, Load(wait_compute=True)], 1 << 8, 1),
+    ([Load(wait_store=True)], 1 << 9, 0),
+    ([Load(wait_compute=True, wait_store=True)], 1 << 8 | 1 << 9, 0),
+    ([POOL, POOL, replace(POOL, wait_load=True)], 1 << 10, 2),
+    ([replace(POOL, wait_store=True)], 1 << 11, 0),
+    ([replace(CONV, wait_store=True)], 1 << 11, 0),
+    ([Load(), Store(wait_compute=True)], 1 << 12, 1),
+    ([Load(wait_compute=True), Store(wait_compute=True)], 1 << 8 | 1 << 12, 0),
+    ([Store(wait_compute=True), replace(POOL, wait_load=True)], 1 << 10 | 1 << 12, 1),
+    ([Load(signal_compute=True)] * (TOKEN_MAX + 1), 1 << 16, 0),
+    ([replace(POOL, signal_load=True)] * (TOKEN_MAX + 1), 1 << 17, 0),
+    ([replace(POOL, signal_store=True)] * (TOKEN_MAX + 1), 1 << 17, 0),
+    ([replace(CONV, out_w=1, signal_load=True)] * (TOKEN_MAX + 1), 1 << 17, 0),
+    ([Store(address=0x4000, signal_load=True)] * (TOKEN_MAX + 1), 1 << 5 | 1 << 18, TOKEN_MAX),
+    ([Store(address=0x4000, signal_compute=True)] * (TOKEN_MAX + 1), 1 << 5 | 1 << 18, TOKEN_MAX),
+)
+
+
+def memory_of(commands: Sequence[Command]) -> np.ndarray:
+    """DRAM with a program at 0."""
+    memory = np.zeros(SIZE, np.uint8)
+    raw = b"".join(command.encode() for command in (*commands, End()))
+    memory[: len(raw)] = np.frombuffer(raw, np.uint8)
+    return memory
+
+
+@cocotb.test()
+async def hostile_waits_for_a_token_are_named(dut: Any) -> None:
+    """A token that never comes, for each wait and each channel; a 64th token that nobody takes."""
+    session = await Session.open(dut)
+    Arena(session, seed()).behave(Faults())
+    for commands, waits, number in WAITS:
+        await session.load(memory_of(commands))
+        await session.host.write(host.WATCHDOG, 500)
+        record = await session.host.run(0, len(commands) + 1, 50_000)
+        want = Stop(Cause.WATCHDOG, waits, 0, number)
+        assert record is not None and vars(record) == vars(want), f"{commands[-1]}: {record}, not {want}"
+        await session.traffic()
+
+
+@cocotb.test()
+async def hostile_memory_that_never_answers_is_named(dut: Any) -> None:
+    """One channel stands still for good. The record is there while the core waits for its bursts to end, and
+    the program ends as soon as they do."""
+    arena = Arena(await Session.open(dut), seed())
+    core, memory = arena.host, arena.memory
+    load = Load(address=0x2000, run=4)
+    stores = [Store(address=0x4000, run=16), Store(address=0x5000)]
+    for commands, channel, late, waits, number in (
+        ([load], "AR", False, 1 << 0 | 1 << 1, 0),
+        ([load], "R", False, 1 << 1, 0),
+        ([POOL, POOL, load], "R", True, 1 << 2, 2),
+        ([load, *stores], "AW", False, 1 << 3 | 1 << 4 | 1 << 5, 1),
+        ([load, *stores], "W", False, 1 << 4 | 1 << 5, 1),
+        ([load, *stores], "B", False, 1 << 5, 1),
+    ):
+        await arena.session.load(memory_of(commands))
+        arena.behave(Faults(stall=0 if late else 256, stall_on=1 << NAMES.index(channel)))
+        await core.write(host.WATCHDOG, 400)
+        memory.latency.value = 60
+        await core.start(0, len(commands) + 1)
+        if late:
+            # The program is one burst: its answer has ended, the load's has not begun.
+            await Timer((86 + 256 // arena.session.config.n) * PERIOD_NS, "ns")
+            memory.stall.value = 256
+        await Timer(1500 * PERIOD_NS, "ns")
+        assert await core.read(host.STATUS) == 1, f"{channel}: not busy although a burst is under way"
+        found = await core.read(host.ERR_CAUSE), await core.read(host.ERR_ADDR), await core.read(host.ERR_CMD)
+        want = (Cause.WATCHDOG, waits, number)
+        assert found == want, f"{channel}: {found[0]}, {found[1]:#x}, {found[2]}, not {want}"
+        arena.behave(Faults())
+        record = await core.finish(10_000)
+        assert record is not None and record.cause == Cause.WATCHDOG
+        await arena.session.traffic()
+        await arena.good_program(0)
+
+
+# ---------------------------------------------------------------- twins
+
+
+async def fails(session: Session, text: str) -> None:
+    """Some program of a few must be found to have won, in these words."""
+    results = await fight(session, seed(), 0, 30, LOG)
+    assert text in results[-1].failure, f"{len(results)} programs, last {results[-1].failure!r}, not {text!r}"
+
+
+@cocotb.test()
+async def hostile_bench_catches_a_wrong_cause(dut: Any) -> None:
+    """The record says another cause than the core's."""
+    session = await Session.open(dut)
+    finish = session.host.finish
+
+    async def wrong(limit: int = 0) -> Any:
+        record = await finish(limit)
+        other = {Cause.BAD_FIELD: Cause.BAD_OPCODE, Cause.READ_WINDOW: Cause.WRITE_WINDOW}
+        other |= {Cause.OVERRUN: Cause.READ_WINDOW, Cause.WRITE_WINDOW: Cause.READ_WINDOW}
+        return record and replace(record, cause=other.get(record.cause, record.cause))
+
+    session.host.finish = wrong  # type: ignore[method-assign]
+    await fails(session, "but may stop with")
+
+
+@cocotb.test()
+async def hostile_bench_catches_an_access_outside_the_windows(dut: Any) -> None:
+    """A core that checks nothing: its windows are wide open."""
+    session = await Session.open(dut)
+    allow = session.host.allow
+
+    async def everything(windows: Windows) -> None:
+        await allow(Windows())
+
+    session.host.allow = everything  # type: ignore[method-assign]
+    await fails(session, "outside")
+
+
+@cocotb.test()
+async def hostile_bench_catches_a_hang(dut: Any) -> None:
+    """No watchdog, and a core that does not hear the host's stop."""
+    session = await Session.open(dut)
+    write, drained = session.host.write, hostile_sim.DRAINED
+
+    async def deaf(addr: int, data: int) -> None:
+        if addr == host.CTRL and data == host.STOP:
+            return
+        await write(addr, 0 if addr == host.WATCHDOG else data)
+
+    session.host.write = deaf  # type: ignore[method-assign]
+    hostile_sim.DRAINED = 1000
+    try:
+        await fails(session, "hangs")
+    finally:
+        hostile_sim.DRAINED = drained
+
+
+@cocotb.test()
+async def hostile_bench_catches_a_burst_of_no_command(dut: Any) -> None:
+    """A forecast without the last burst of any load."""
+    session = await Session.open(dut)
+    forecast = hostile_sim.forecast
+
+    def short(*given: Any) -> Any:
+        bounds = forecast(*given)
+        for bound in bounds:
+            stream = bound.streams[1]
+            stream.addresses = [part[:-1] for part in stream.addresses]
+            stream.beats = [part[:-1] for part in stream.beats]
+        return bounds
+
+    hostile_sim.forecast = short  # type: ignore[assignment]
+    try:
+        await fails(session, "load burst")
+    finally:
+        hostile_sim.forecast = forecast
+
+
+@cocotb.test()
+async def hostile_bench_catches_a_core_that_is_not_ready(dut: Any) -> None:
+    """A bit of the good program's data is wrong: what comes of it must not pass as ready."""
+    session = await Session.open(dut)
+    load = session.load
+
+    async def spoilt(image: np.ndarray) -> None:
+        image = image.copy()
+        image[: image.size // 2] ^= 1
+        await load(image)
+
+    async def skip(program: Hostile, result: Result) -> None:
+        result.cause = 1
+
+    arena = Arena(session, seed())
+    session.load = spoilt  # type: ignore[method-assign]
+    arena.fight = skip  # type: ignore[method-assign]
+    result = await arena.one(0)
+    assert "the good program behind it" in result.failure, result.failure

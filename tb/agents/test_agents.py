@@ -217,7 +217,7 @@ async def interrupt_is_seen(dut):
         (2, "PAYLOAD_STABLE"),
         (3, "R_UNREQUESTED"),
         (4, "RESP_EXOKAY"),
-        *if_x(7, "HANDSHAKE_X"),
+        *if_x(7, "INTERRUPT_X"),
     ]
 )
 async def axi_lite_checker_names_the_rule(dut, bug_rule):

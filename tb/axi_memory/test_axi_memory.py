@@ -27,6 +27,7 @@ BENCH = Bench(
         "tb/hdl/axi_memory.v",
         "tb/hdl/axi_traffic.v",
         "tb/hdl/axi_rules.v",
+        "tb/hdl/channel_rules.v",
     ],
     public=[
         ("axi_memory_bench", "*"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.testplan import tests_of
+from scripts import testplan
 from scripts.tools import ROOT
 from tb.agents.axi_checks import Access, Axi4Rules, AxiLiteRules, ChannelRules, Violation
 from tb.agents.burst import FIXED, INCR, WRAP, Burst, beat_ranges
@@ -187,7 +187,7 @@ def test_every_rule_has_a_trace_that_breaks_it() -> None:
     assert BROKEN.keys() == applies["axi4"] | own - IN_SIMULATION.keys()
     assert LITE_BROKEN.keys() == applies["axi_lite"]
     assert STREAM_BROKEN.keys() == applies["stream"]
-    assert set(IN_SIMULATION.values()) <= set(tests_of("agents"))
+    assert set(IN_SIMULATION.values()) <= set(testplan.tests_of("agents"))
 
 
 def test_every_rule_names_its_clause() -> None:

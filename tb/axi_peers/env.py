@@ -46,11 +46,16 @@ def pauses(stalls: Stalls) -> Iterator[bool]:
         yield stalls()
 
 
+def fork(rng: random.Random) -> random.Random:
+    """A source of its own for each part, so that nothing hangs on who is first within a cycle."""
+    return random.Random(rng.getrandbits(64))
+
+
 def stall(rng: random.Random, interface: Any, channels: Sequence[str]) -> None:
     """Each of these channels of theirs pauses by a profile of its own."""
     for name in channels:
         channel = getattr(interface, f"{name}_channel")
-        quiet(channel).set_pause_generator(pauses(Stalls.pick(rng)))
+        quiet(channel).set_pause_generator(pauses(Stalls.pick(fork(rng))))
 
 
 def give_codes(channel: Any, change: Callable[[Any], None]) -> None:
@@ -93,27 +98,28 @@ class PeerEnv(BlockEnv):
         # What their memory answers with (its data stay right), and what it answered, by channel and ID.
         self.codes: tuple[int, ...] = (OKAY, OKAY, SLVERR, DECERR)
         self.given: dict[tuple[str, int], list[int]] = {}
+        self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
         bus = AxiBus.from_prefix(dut, "axi")
         silence(dut)
         if manager == "ours":
-            timing = ManagerTiming.pick(self.rng)
-            self.manager = Axi4ManagerAgent(
-                "manager", self, self.pins, self.rng, timing, self.violations.append
-            )
+            rng = fork(self.rng)
+            timing = ManagerTiming.pick(rng)
+            self.manager = Axi4ManagerAgent("manager", self, self.pins, rng, timing, self.violations.append)
         else:
             self.master = quiet(AxiMaster(bus, dut.clk, dut.rst_n, reset_active_level=False))
             stall(self.rng, self.master.write_if, ("aw", "w", "b"))
             stall(self.rng, self.master.read_if, ("ar", "r"))
         self.memory = image.copy()
         if memory == "ours":
-            reply = MemoryTiming.pick(self.rng)
+            rng = fork(self.rng)
+            reply = MemoryTiming.pick(rng)
             reply.reorder, reply.outstanding, reply.read_latency = True, 16, (1, 60)
             self.subordinate = AxiMemoryAgent(
                 "memory",
                 self,
                 self.pins,
                 self.memory,
-                self.rng,
+                rng,
                 reply,
                 report=self.violations.append,
                 full_width=False,
@@ -140,7 +146,7 @@ class PeerEnv(BlockEnv):
 
     def code(self, channel: str, ident: int) -> int:
         """The next answer of their memory; remembered."""
-        code = self.rng.choice(self.codes)
+        code = self._answers[channel].choice(self.codes)
         self.given.setdefault((channel, ident), []).append(code)
         return code
 
@@ -165,7 +171,9 @@ class LitePeerEnv(BlockEnv):
         super().__init__(name, parent, dut)
         self.violations: list[Violation] = []
         self.codes = codes
+        self.seed = self.rng.getrandbits(64)
         self.given: dict[str, list[int]] = {"b": [], "r": []}
+        self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
         silence(dut)
         self.bus = AxiLiteAgent(
             "bus", self, AxiLitePins(dut, "lite"), True, Stalls.pick(self.rng), self.violations.append
@@ -182,21 +190,21 @@ class LitePeerEnv(BlockEnv):
         give_codes(self.ram.read_if.r_channel, self.read_code)
 
     def write_code(self, response: Any) -> None:
-        response.bresp = self.rng.choice(self.codes)
+        response.bresp = self._answers["b"].choice(self.codes)
         self.given["b"].append(response.bresp)
 
     def read_code(self, response: Any) -> None:
-        response.rresp = self.rng.choice(self.codes)
+        response.rresp = self._answers["r"].choice(self.codes)
         self.given["r"].append(response.rresp)
 
     async def accesses(self, write: bool, count: int) -> None:
         """One direction; the other runs beside it."""
-        width = len(self.dut.lite_wstrb)
+        width, rng = len(self.dut.lite_wstrb), random.Random(f"{self.seed} {write}")
         for _ in range(count):
-            addr = self.rng.randrange(256 // width) * width
+            addr = rng.randrange(256 // width) * width
             addresses = list(range(addr, addr + width))
             claim = await self.model.claim(write, addresses)
-            data, strobe = self.rng.randbytes(width), self.rng.getrandbits(width)
+            data, strobe = rng.randbytes(width), rng.getrandbits(width)
             if write:
                 resp = await self.bus.write(addr, int.from_bytes(data, "little"), strobe)
                 self.model.store(addresses, data, [strobe >> lane & 1 for lane in range(width)])

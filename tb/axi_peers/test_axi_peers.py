@@ -78,7 +78,7 @@ def count() -> int:
 def check_memory(env: PeerEnv) -> None:
     """What the memory holds in the end."""
     held = env.ram.read(0, PAGES * PAGE) if hasattr(env, "ram") else env.memory.tobytes()
-    env.scoreboard.expect(env.model.bytes.tobytes())
+    env.scoreboard.expect(env.model.held.tobytes())
     env.scoreboard.observe(bytes(held))
 
 
@@ -293,7 +293,7 @@ async def our_axi_lite_manager_agrees_with_their_memory(dut: Any, run: int) -> N
         writing = cocotb.start_soon(env.accesses(True, count()))
         await env.accesses(False, count())
         await writing
-        assert env.ram.read(0, 256) == env.model.bytes.tobytes()
+        assert env.ram.read(0, 256) == env.model.held.tobytes()
     assert not env.violations
     assert env.scoreboard.compared == 2 * count()
 

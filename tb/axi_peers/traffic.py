@@ -72,7 +72,7 @@ class Model:
     """The memory as it must be. A burst waits while one under way touches its bytes and either writes: AXI
     leaves their order open."""
 
-    bytes: np.ndarray
+    held: np.ndarray  # uint8
     under_way: list[tuple[bool, int, int]] = field(default_factory=list)
     changed: Event = field(default_factory=Event)
 
@@ -92,13 +92,13 @@ class Model:
         self.changed.set()
 
     def load(self, addresses: list[int]) -> bytes:
-        return bytes(int(self.bytes[addr]) if addr < len(self.bytes) else 0 for addr in addresses)
+        return bytes(int(self.held[addr]) if addr < len(self.held) else 0 for addr in addresses)
 
     def store(self, addresses: list[int], data: Any, strobes: Any = None) -> None:
         """In the order of the burst; strobes: per byte, None for all."""
         for i, addr in enumerate(addresses):
             if strobes is None or strobes[i]:
-                self.bytes[addr] = data[i]
+                self.held[addr] = data[i]
 
 
 def resps_of(shape: Shape) -> tuple[int, ...]:

@@ -83,6 +83,16 @@ CHANNEL_RULES = tuple(RULES)[:6]
 HDL_RULES = ("", *(name for name, rule in RULES.items() if rule.hdl))
 
 
+def table() -> str:
+    """The rules as the table of tb/agents/README.md."""
+    rows = ["| rule | claim | AXI4 | AXI4-Lite | stream | also in Verilog |", "|---|---|---|---|---|---|"]
+    for name, rule in RULES.items():
+        clauses = [rule.own, "", ""] if rule.own else [rule.clause(protocol) for protocol in PROTOCOLS]
+        where = "channel_rules.v" if name in CHANNEL_RULES else "axi_rules.v" if rule.hdl else ""
+        rows.append(f"| {' | '.join([name, rule.text, *clauses, where])} |")
+    return "\n".join([*rows, ""])
+
+
 class Violation(AssertionError):
     """A protocol rule was broken. rule: its name, a key of RULES."""
 

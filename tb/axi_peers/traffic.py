@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import Event
 
-from tb.agents.burst import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP, beat_ranges
+from tb.agents.burst import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP
 
 PAGE = 4096
 PAGES = 6
@@ -29,13 +29,23 @@ class Shape:
     id: int
 
     @property
-    def ranges(self) -> list[range]:
-        return beat_ranges(self.addr, self.beats, self.size, self.kind)
-
-    @property
     def addresses(self) -> list[int]:
-        """Of each byte, in the order of the burst."""
-        return [addr for beat in self.ranges for addr in beat]
+        """Of each byte, in the order of the burst: the specification's pseudocode (IHI 0022 A3.4.2), and not
+        the agents' own beat_ranges, which this has to judge."""
+        number_bytes = 1 << self.size
+        addr, aligned = self.addr, self.addr % number_bytes == 0
+        lower_wrap = self.addr // (number_bytes * self.beats) * (number_bytes * self.beats)
+        result: list[int] = []
+        for _ in range(self.beats):
+            upper = addr // number_bytes * number_bytes + number_bytes - 1
+            result += range(addr, upper + 1)
+            if self.kind == FIXED:
+                continue
+            addr = addr + number_bytes if aligned else addr // number_bytes * number_bytes + number_bytes
+            aligned = True
+            if self.kind == WRAP and addr >= lower_wrap + number_bytes * self.beats:
+                addr = lower_wrap
+        return result
 
 
 @dataclass

@@ -11,7 +11,7 @@ from scripts import testplan
 from scripts.tools import ROOT
 from tb.agents.axi_checks import Access, Axi4Rules, AxiLiteRules, ChannelRules, Violation
 from tb.agents.burst import FIXED, INCR, WRAP, Burst, beat_ranges
-from tb.agents.rules import CHANNEL_RULES, HDL_RULES, PROTOCOLS, RULES
+from tb.agents.rules import CHANNEL_RULES, HDL_RULES, PROTOCOLS, RULES, table
 
 # Channel -> (valid, ready, payload); a channel that is not named is idle. "reset": in reset.
 Step = dict[str, Any]
@@ -200,6 +200,10 @@ def test_every_rule_names_its_clause() -> None:
                 assert re.fullmatch(standard, clause), name
         assert bool(rule.own) != any(getattr(rule, protocol) for protocol in PROTOCOLS), name
         assert not rule.own or (ROOT / rule.own).exists(), name
+
+
+def test_the_readme_has_the_table_of_the_rules() -> None:
+    assert table() in (ROOT / "tb/agents/README.md").read_text(), "tb/agents/README.md: paste rules.table()"
 
 
 def test_verilog_numbers_the_rules_as_python_does() -> None:

@@ -1,76 +1,34 @@
 """Protocol rules for streams, AXI4-Lite and AXI4.
 
 A rule set is a plain state machine: a monitor hands it what it sampled at each rising edge, and a broken
-rule becomes a Violation that carries the rule's name. A sampled value is an unsigned int, or None for X.
-The rules know nothing of the simulator, so that a twin test needs none. Clauses: ARM IHI 0022 issue H.
+rule becomes a Violation that carries the rule's name (rules.py lists them). A sampled value is an unsigned
+int, or None for X. The rules know nothing of the simulator, so that a twin test needs none.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tb.agents.burst import EXOKAY, Burst
+from tb.agents.burst import EXOKAY, FIXED, INCR, WRAP, Burst, beat_ranges
+from tb.agents.rules import Report, Violation, fail
 
-RULES: dict[str, str] = {
-    "HANDSHAKE_X": "A3.2.1: VALID and READY are never X outside reset",
-    "VALID_STABLE": "A3.2.1: once VALID is high it stays until READY",
-    "PAYLOAD_STABLE": "A3.2.1: the payload does not change while VALID waits for READY",
-    "PAYLOAD_X": "A3.2.2: no payload bit is X while VALID is high",
-    "VALID_IN_RESET": "A3.1.2: VALID is low during reset",
-    "BURST_TYPE": "A3.4.1: AxBURST is FIXED (to 16 beats), INCR, or WRAP (2, 4, 8, 16 aligned beats)",
-    "BURST_SIZE": "A3.4.1: AxSIZE is not wider than the data bus",
-    "BOUNDARY_4K": "A3.4.1: a burst does not cross 4 KiB",
-    "FULL_WIDTH_INCR": "architecture.md: all bursts are INCR, full width, aligned",
-    "WLAST": "A3.4.1: WLAST marks the last beat of the burst and no other",
-    "STROBE_LANES": "A3.4.3: WSTRB is set only on byte lanes that the beat addresses",
-    "B_BEFORE_DATA": "A3.3.1: BVALID waits for the address and the last data beat of a burst with its ID",
-    "R_UNREQUESTED": "A3.3.1: RVALID waits for a read address with its ID",
-    "RLAST": "A3.4.1, A5.3: RLAST marks the last beat of the oldest burst of its ID and no other",
-    "RESP_EXOKAY": "A3.4.4: EXOKAY answers only exclusive accesses",
-    "OUTSTANDING": "architecture.md: no more than OUTSTANDING bursts of one ID and direction in flight",
-    "UNFINISHED": "A3.4.1: every burst ends, also after an error",
-}
-
-# The output `rule` of tb/hdl/axi_rules.v counts in this list.
-HDL_RULES = (
-    "",
-    "HANDSHAKE_X",
-    "VALID_STABLE",
-    "PAYLOAD_STABLE",
-    "PAYLOAD_X",
-    "VALID_IN_RESET",
-    "BOUNDARY_4K",
-    "FULL_WIDTH_INCR",
-    "WLAST",
-)
-
-
-class Violation(AssertionError):
-    """A protocol rule was broken. rule: its name, a key of RULES."""
-
-    def __init__(self, rule: str, where: str, cycle: int, detail: str) -> None:
-        super().__init__(f"{where}: {rule} in cycle {cycle}: {detail} ({RULES[rule]})")
-        self.rule = rule
-
-
-Report = Callable[[Violation], None]
 # A channel as sampled at one edge: valid, ready, payload by name (empty while valid is low).
 Sample = tuple[int | None, int | None, Mapping[str, int | None]]
 
 
-def fail(violation: Violation) -> None:
-    """Default report: the test fails."""
-    raise violation
-
-
 class ChannelRules:
-    """One valid/ready channel: a stream, or a channel of AXI."""
+    """One valid/ready channel: a stream, or a channel of AXI. protocol: one of PROTOCOLS in rules.py.
 
-    def __init__(self, where: str, report: Report = fail) -> None:
+    tb/hdl/channel_rules.v states the same for benches without Python and for proofs; a test of the block
+    axi_peers drives both with the same noise and expects the same rules in the same cycles.
+    """
+
+    def __init__(self, where: str, report: Report = fail, protocol: str = "stream") -> None:
         self.where = where
         self.report = report
+        self.protocol = protocol
         self.cycle = 0
         self.fresh = False  # valid is high and was not waiting at the edge before
         self._was_in_reset = False
@@ -78,7 +36,7 @@ class ChannelRules:
 
     def violate(self, rule: str, detail: str) -> None:
         """Report `rule` as broken in this cycle."""
-        self.report(Violation(rule, self.where, self.cycle, detail))
+        self.report(Violation(rule, self.where, self.cycle, detail, self.protocol))
 
     def sample(
         self, in_reset: bool, valid: int | None, ready: int | None, payload: Sequence[int | None] = ()
@@ -93,10 +51,12 @@ class ChannelRules:
                 self.violate("VALID_IN_RESET", f"valid is {valid}")
             self._was_in_reset = True
             return False
-        self._was_in_reset = False
+        first, self._was_in_reset = self._was_in_reset, False
         if valid is None or ready is None:
             self.violate("HANDSHAKE_X", f"valid {valid}, ready {ready}")
             return False
+        if first and valid:
+            self.violate("VALID_AFTER_RESET", "valid rose before an edge had seen the end of reset")
         if not valid:
             if waiting is not None:
                 self.violate("VALID_STABLE", "valid fell before ready")
@@ -120,25 +80,31 @@ class _Open:
     addr: int
     beats: int
     size: int
+    kind: int
+    exclusive: bool
     start: int
     data: list[int] = field(default_factory=list)
     resp: int = 0
     full: bool = True
     data_done: bool = False
 
+    def __post_init__(self) -> None:
+        self.ranges = beat_ranges(self.addr, self.beats, self.size, self.kind)
+
 
 class _Bus:
     """The channels of one bus: handshake rules for each, one place to report to."""
 
-    def __init__(self, where: str, channels: Sequence[str], report: Report) -> None:
+    def __init__(self, where: str, channels: Sequence[str], report: Report, protocol: str) -> None:
         self.where = where
         self.report = report
+        self.protocol = protocol
         self.cycle = 0
-        self._channels = {name: ChannelRules(f"{where}.{name}", report) for name in channels}
+        self._channels = {name: ChannelRules(f"{where}.{name}", report, protocol) for name in channels}
 
     def violate(self, rule: str, detail: str) -> None:
         """Report `rule` as broken in this cycle."""
-        self.report(Violation(rule, self.where, self.cycle, detail))
+        self.report(Violation(rule, self.where, self.cycle, detail, self.protocol))
 
     def _transfer(self, name: str, in_reset: bool, samples: Mapping[str, Sample]) -> bool:
         valid, ready, payload = samples[name]
@@ -161,7 +127,7 @@ class Axi4Rules(_Bus):
         full_width: bool = True,
         report: Report = fail,
     ) -> None:
-        super().__init__(where, channels, report)
+        super().__init__(where, channels, report, "axi4")
         self.data_bytes = data_bytes
         self.outstanding = outstanding
         self.full_width = full_width
@@ -203,19 +169,24 @@ class Axi4Rules(_Bus):
     def _address(self, payload: Mapping[str, int], table: dict[int, deque[_Open]]) -> _Open:
         full_size = self.data_bytes.bit_length() - 1
         addr, beats = payload["addr"], payload["len"] + 1
-        size, kind = payload.get("size", full_size), payload.get("burst", 1)
+        size, kind = payload.get("size", full_size), payload.get("burst", INCR)
+        exclusive = payload.get("lock", 0) == 1
         width = 1 << size
         text = f"addr 0x{addr:x}, {beats} beats, size {size}, burst {kind}"
         wrap_ok = beats in (2, 4, 8, 16) and addr % width == 0
-        if kind == 3 or (kind == 2 and not wrap_ok) or (kind == 0 and beats > 16):
+        total = beats * width
+        exclusive_ok = beats <= 16 and total in (1, 2, 4, 8, 16, 32, 64, 128) and addr % total == 0
+        if kind == 3 or (kind == WRAP and not wrap_ok) or (kind == FIXED and beats > 16):
             self.violate("BURST_TYPE", text)
         elif size > full_size:
             self.violate("BURST_SIZE", text)
-        elif kind == 1 and (addr & 4095) // width * width + beats * width > 4096:
+        elif kind == INCR and (addr & 4095) // width * width + total > 4096:
             self.violate("BOUNDARY_4K", text)
-        elif self.full_width and (kind != 1 or size != full_size or addr % self.data_bytes):
+        elif exclusive and not exclusive_ok:
+            self.violate("EXCLUSIVE", text)
+        elif self.full_width and (kind != INCR or size != full_size or addr % self.data_bytes):
             self.violate("FULL_WIDTH_INCR", text)
-        burst = _Open(payload.get("id", 0), addr, beats, size, self.cycle)
+        burst = _Open(payload.get("id", 0), addr, beats, size, kind, exclusive, self.cycle)
         queue = table.setdefault(burst.id, deque())
         queue.append(burst)
         if self.outstanding is not None and len(queue) > self.outstanding:
@@ -229,10 +200,11 @@ class Axi4Rules(_Bus):
         everywhere = (1 << self.data_bytes) - 1
         strobe = beat.get("strb", everywhere)
         burst.full = burst.full and strobe == everywhere
-        width = 1 << burst.size
-        aligned = burst.addr // width * width + index * width
-        first = max(aligned, burst.addr) % self.data_bytes
-        lanes = (1 << (aligned % self.data_bytes + width)) - (1 << first)
+        if index < burst.beats:
+            addressed = burst.ranges[index]
+            lanes = ((1 << len(addressed)) - 1) << addressed.start % self.data_bytes
+        else:
+            lanes = everywhere  # WLAST is late, and says so
         if strobe & ~lanes:
             self.violate("STROBE_LANES", f"beat {index}: strobe 0x{strobe:x}, lanes 0x{lanes:x}")
         last = index + 1 == burst.beats
@@ -256,7 +228,7 @@ class Axi4Rules(_Bus):
         if not moved:
             return
         burst = queue[0]
-        self._response(payload["resp"])
+        self._response(payload["resp"], burst)
         burst.data.append(payload["data"])
         burst.resp = max(burst.resp, payload["resp"])
         last = len(burst.data) == burst.beats
@@ -279,18 +251,28 @@ class Axi4Rules(_Bus):
             return
         if moved:
             burst = queue.popleft()
-            self._response(payload["resp"])
+            self._response(payload["resp"], burst)
             burst.resp = payload["resp"]
             done.append(self._finish(burst, True))
 
-    def _response(self, resp: int) -> None:
-        if resp == EXOKAY:
-            self.violate("RESP_EXOKAY", "response 1")
+    def _response(self, resp: int, burst: _Open) -> None:
+        if resp == EXOKAY and not burst.exclusive:
+            self.violate("RESP_EXOKAY", f"response 1 to ID {burst.id}, addr 0x{burst.addr:x}")
 
     def _finish(self, burst: _Open, write: bool) -> Burst:
         data = b"".join(beat.to_bytes(self.data_bytes, "little") for beat in burst.data)
         return Burst(
-            write, burst.id, burst.addr, burst.beats, data, burst.resp, burst.full, burst.start, self.cycle
+            write,
+            burst.id,
+            burst.addr,
+            burst.beats,
+            data,
+            burst.resp,
+            burst.full,
+            burst.start,
+            self.cycle,
+            burst.kind,
+            None if 1 << burst.size == self.data_bytes else burst.size,
         )
 
     @property
@@ -320,7 +302,7 @@ class AxiLiteRules(_Bus):
     """AXI4-Lite: handshakes, and a response only for a complete request."""
 
     def __init__(self, where: str, report: Report = fail) -> None:
-        super().__init__(where, ("aw", "w", "b", "ar", "r"), report)
+        super().__init__(where, ("aw", "w", "b", "ar", "r"), report, "axi_lite")
         self._clear()
 
     def _clear(self) -> None:

@@ -33,7 +33,7 @@ class IrqMonitor(uvm_monitor):
             await self.edge
             value = to_int(self.pin)
             if value is None and to_int(self.rst_n) == 1:
-                self.rules.violate("HANDSHAKE_X", "interrupt is X")
+                self.rules.violate("INTERRUPT_X", "the pin is X")
             level = value == 1
             if level != self.level:
                 self.level = level

@@ -11,11 +11,11 @@ from cocotb.triggers import ValueChange
 from pyuvm import uvm_component
 
 from tb.agents.axi4 import Axi4Monitor, Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
-from tb.agents.axi_checks import HDL_RULES, Violation
 from tb.agents.burst import DECERR, SLVERR, Burst
 from tb.agents.env import BlockEnv, start
 from tb.agents.memory_log import MemoryLog
 from tb.agents.pins import to_int
+from tb.agents.rules import HDL_RULES, Violation
 from tb.agents.scoreboard import Idle, Mismatch, Scoreboard
 from tb.bench import Bench
 
@@ -27,6 +27,7 @@ BENCH = Bench(
         "tb/hdl/axi_memory.v",
         "tb/hdl/axi_traffic.v",
         "tb/hdl/axi_rules.v",
+        "tb/hdl/channel_rules.v",
     ],
     public=[
         ("axi_memory_bench", "*"),

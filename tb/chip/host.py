@@ -9,7 +9,7 @@ from typing import Any
 from cocotb.triggers import Timer, ValueChange, with_timeout
 
 from models.isa import Cause, Windows
-from tb.agents.axi_checks import HDL_RULES
+from tb.agents.rules import HDL_RULES
 
 PERIOD_NS = 10
 

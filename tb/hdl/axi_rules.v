@@ -1,14 +1,17 @@
 // axi_rules.v : the AXI4 rules a manager can break, checked every cycle without Python
 //
 // The same rules, by the same names, as tb/agents/axi_checks.py, for runs in which Python sees bursts and not
-// cycles. Only the first violation is kept: `rule` is its number in HDL_RULES there, 0 while there is none. The
-// memory's own side (R and B) is not checked here: its block test does that.
+// cycles, and for proofs. Only the first violation is kept: `rule` is its number in HDL_RULES of
+// tb/agents/rules.py, 0 while there is none. The memory's own side (R and B) is not checked here: its block test
+// does that.
 `default_nettype none
 
 module axi_rules #(
     parameter integer DATA_W = 128,
     parameter integer ADDR_W = 32,
-    parameter integer ID_W   = 4
+    parameter integer ID_W = 4,
+    // Require INCR bursts of full-width aligned beats, the only ones that this core sends.
+    parameter integer FULL_WIDTH = 1
 ) (
     input  wire                clk,
     input  wire                rst_n,
@@ -44,129 +47,147 @@ module axi_rules #(
   localparam integer LOG_BYTES = $clog2(DATA_W / 8);
   localparam integer A_W = ID_W + ADDR_W + 13;
   localparam [2:0] SIZE = LOG_BYTES[2:0];
+  localparam [1:0] FIXED = 2'd0;
   localparam [1:0] INCR = 2'd1;
+  localparam [1:0] WRAP = 2'd2;
+  // Places in HDL_RULES. The first six are the bits of channel_rules.
+  localparam [3:0] NONE = 4'd0;
   localparam [3:0] HANDSHAKE_X = 4'd1;
-  localparam [3:0] VALID_STABLE = 4'd2;
-  localparam [3:0] PAYLOAD_STABLE = 4'd3;
-  localparam [3:0] PAYLOAD_X = 4'd4;
-  localparam [3:0] VALID_IN_RESET = 4'd5;
-  localparam [3:0] BOUNDARY_4K = 4'd6;
-  localparam [3:0] FULL_WIDTH_INCR = 4'd7;
-  localparam [3:0] WLAST = 4'd8;
+  localparam [3:0] BURST_TYPE = 4'd7;
+  localparam [3:0] BURST_SIZE = 4'd8;
+  localparam [3:0] BOUNDARY_4K = 4'd9;
+  localparam [3:0] FULL_WIDTH_INCR = 4'd10;
+  localparam [3:0] WLAST = 4'd11;
 
   reg awake;
-  reg was_reset;
   reg [31:0] cycle;
-  reg ar_waits;
-  reg aw_waits;
-  reg w_waits;
-  reg [A_W-1:0] ar_old;
-  reg [A_W-1:0] aw_old;
-  reg [DATA_W+DATA_W/8:0] w_old;
-  // Lengths of the writes whose data are still to come; far more than any memory accepts.
-  reg [7:0] lengths[0:255];
-  reg [7:0] len_put;
-  reg [7:0] len_get;
+  // AXI4 writes have no ID on their data: bursts of data and addresses come in the same order, and either may
+  // lead. Both lists are far longer than what any memory accepts.
+  reg [7:0] lengths[0:255];  // of addresses whose data are still to come
+  reg [7:0] early[0:255];  // last beat of data whose address is still to come
+  reg [7:0] addresses;
+  reg [7:0] bursts;
   reg [7:0] beat;
   reg [15:0] reads;
   reg [15:0] writes;
+  integer i;
 
-  wire [A_W-1:0] ar = {arid, araddr, arlen, arsize, arburst};
-  wire [A_W-1:0] aw = {awid, awaddr, awlen, awsize, awburst};
-  wire [DATA_W+DATA_W/8:0] w = {wdata, wstrb, wlast};
+  wire ar_moved;
+  wire aw_moved;
+  wire w_moved;
+  wire [5:0] ar_broken;
+  wire [5:0] aw_broken;
+  wire [5:0] w_broken;
+  wire [5:0] handshake = ar_broken | aw_broken | w_broken;
+  wire [7:0] lead = addresses - bursts;  // signed: more than 127 bursts apart is not watched
+  wire data_lead = lead[7];
+  wire [7:0] w_len = lead == 8'd0 ? awlen : lengths[bursts];
+  wire w_addressed = lead == 8'd0 ? aw_moved : !data_lead;
 
   assign busy = reads != 0 || writes != 0;
 
-  function bad_shape;
-    input [2:0] size;
-    input [1:0] burst;
-    input [LOG_BYTES-1:0] low;
-    bad_shape = size != SIZE || burst != INCR || low != 0;
-  endfunction
+  channel_rules #(
+      .PAYLOAD_W(A_W)
+  ) u_ar (
+      .clk(clk),
+      .rst_n(rst_n),
+      .valid(arvalid),
+      .ready(arready),
+      .payload({arid, araddr, arlen, arsize, arburst}),
+      .moved(ar_moved),
+      .broken(ar_broken)
+  );
 
-  function crosses;
+  channel_rules #(
+      .PAYLOAD_W(A_W)
+  ) u_aw (
+      .clk(clk),
+      .rst_n(rst_n),
+      .valid(awvalid),
+      .ready(awready),
+      .payload({awid, awaddr, awlen, awsize, awburst}),
+      .moved(aw_moved),
+      .broken(aw_broken)
+  );
+
+  channel_rules #(
+      .PAYLOAD_W(DATA_W + DATA_W / 8 + 1)
+  ) u_w (
+      .clk(clk),
+      .rst_n(rst_n),
+      .valid(wvalid),
+      .ready(wready),
+      .payload({wdata, wstrb, wlast}),
+      .moved(w_moved),
+      .broken(w_broken)
+  );
+
+  // The rule that an address breaks.
+  function [3:0] shape;
     input [11:0] offset;
     input [7:0] len;
+    input [2:0] size;
+    input [1:0] burst;
+    reg [11:0] low;  // below the beat
+    reg wraps;
     reg [20:0] past;
     begin
-      past = {9'd0, offset} + (({13'd0, len} + 21'd1) << LOG_BYTES);
-      crosses = past > 21'd4096;
+      low   = offset & ((12'd1 << size) - 12'd1);
+      wraps = (len == 8'd1 || len == 8'd3 || len == 8'd7 || len == 8'd15) && low == 0;
+      past  = {9'd0, offset & ~low} + (({13'd0, len} + 21'd1) << size);
+      if (burst == 2'd3 || (burst == WRAP && !wraps) || (burst == FIXED && len > 8'd15))
+        shape = BURST_TYPE;
+      else if (size > SIZE) shape = BURST_SIZE;
+      else if (burst == INCR && past > 21'd4096) shape = BOUNDARY_4K;
+      else if (FULL_WIDTH != 0 && (burst != INCR || size != SIZE || low != 0))
+        shape = FULL_WIDTH_INCR;
+      else shape = NONE;
     end
   endfunction
 
   initial begin
     awake = 1'b0;
-    was_reset = 1'b0;
-    rule = 4'd0;
+    rule = NONE;
     rule_cycle = 32'd0;
     cycle = 32'd0;
   end
 
   task broken;
     input [3:0] which;
-    if (rule == 4'd0) begin
+    if (rule == NONE && which != NONE) begin
       rule = which;
       rule_cycle = cycle;
-      $display("axi_rules: rule %0d broken in cycle %0d, see HDL_RULES in tb/agents/axi_checks.py",
+      $display("axi_rules: rule %0d broken in cycle %0d, see HDL_RULES in tb/agents/rules.py",
                which, cycle);
     end
   endtask
 
   always @(posedge clk) begin
     cycle <= cycle + 1;
-    was_reset <= !rst_n;
+    for (i = 0; i < 6; i = i + 1) if (handshake[i]) broken(HANDSHAKE_X + i[3:0]);
     if (!rst_n) begin
       awake <= 1'b1;
-      if (awake && was_reset && (arvalid || awvalid || wvalid)) broken(VALID_IN_RESET);
-      ar_waits <= 1'b0;
-      aw_waits <= 1'b0;
-      w_waits <= 1'b0;
-      len_put <= 8'd0;
-      len_get <= 8'd0;
+      addresses <= 8'd0;
+      bursts <= 8'd0;
       beat <= 8'd0;
       reads <= 16'd0;
       writes <= 16'd0;
     end else if (awake) begin
-      if (^{arvalid, awvalid, wvalid, rready, bready} === 1'bx) broken(HANDSHAKE_X);
-
-      ar_waits <= arvalid && !arready;
-      if (ar_waits && !arvalid) broken(VALID_STABLE);
-      if (ar_waits && arvalid && ar != ar_old) broken(PAYLOAD_STABLE);
-      if (arvalid) begin
-        ar_old <= ar;
-        if (^ar === 1'bx) broken(PAYLOAD_X);
-        if (bad_shape(arsize, arburst, araddr[LOG_BYTES-1:0])) broken(FULL_WIDTH_INCR);
-        if (crosses(araddr[11:0], arlen)) broken(BOUNDARY_4K);
+      if (^{rready, bready} === 1'bx) broken(HANDSHAKE_X);
+      if (ar_moved) broken(shape(araddr[11:0], arlen, arsize, arburst));
+      reads  <= reads + {15'd0, ar_moved} - {15'd0, rvalid && rready && rlast};
+      writes <= writes + {15'd0, aw_moved} - {15'd0, bvalid && bready};
+      if (aw_moved) begin
+        broken(shape(awaddr[11:0], awlen, awsize, awburst));
+        lengths[addresses] <= awlen;
+        addresses <= addresses + 8'd1;
+        if (data_lead ? early[addresses] != awlen : lead == 8'd0 && beat > awlen) broken(WLAST);
       end
-      reads <= reads + {15'd0, arvalid && arready} - {15'd0, rvalid && rready && rlast};
-
-      aw_waits <= awvalid && !awready;
-      if (aw_waits && !awvalid) broken(VALID_STABLE);
-      if (aw_waits && awvalid && aw != aw_old) broken(PAYLOAD_STABLE);
-      if (awvalid) begin
-        aw_old <= aw;
-        if (^aw === 1'bx) broken(PAYLOAD_X);
-        if (bad_shape(awsize, awburst, awaddr[LOG_BYTES-1:0])) broken(FULL_WIDTH_INCR);
-        if (crosses(awaddr[11:0], awlen)) broken(BOUNDARY_4K);
-        if (awready) begin
-          lengths[len_put] <= awlen;
-          len_put <= len_put + 8'd1;
-        end
-      end
-      writes  <= writes + {15'd0, awvalid && awready} - {15'd0, bvalid && bready};
-
-      // The memory takes no data before their address.
-      w_waits <= wvalid && !wready;
-      if (w_waits && !wvalid) broken(VALID_STABLE);
-      if (w_waits && wvalid && w != w_old) broken(PAYLOAD_STABLE);
-      if (wvalid) begin
-        w_old <= w;
-        if (^w === 1'bx) broken(PAYLOAD_X);
-        if (wready) begin
-          if (wlast != (beat == lengths[len_get])) broken(WLAST);
-          beat <= wlast ? 8'd0 : beat + 8'd1;
-          if (wlast) len_get <= len_get + 8'd1;
-        end
+      if (w_moved) begin
+        if (w_addressed && wlast != (beat == w_len)) broken(WLAST);
+        early[bursts] <= beat;
+        beat <= wlast ? 8'd0 : beat + 8'd1;
+        if (wlast) bursts <= bursts + 8'd1;
       end
     end
   end

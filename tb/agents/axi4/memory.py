@@ -1,106 +1,20 @@
-"""AXI4: the pins, a passive monitor, and a subordinate memory that answers beat by beat."""
+"""AXI4: a subordinate memory that answers beat by beat."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from pyuvm import uvm_agent, uvm_component, uvm_monitor
+from pyuvm import uvm_agent, uvm_component
 
-from tb.agents import transactions
-from tb.agents.axi_checks import Axi4Rules, Report, Sample, fail
-from tb.agents.burst import DECERR, OKAY, Burst
-from tb.agents.edges import at_every
+from tb.agents.axi4.monitor import Axi4Monitor
+from tb.agents.axi4.pins import Axi4Pins
+from tb.agents.axi_checks import Report, fail
+from tb.agents.burst import DECERR, INCR, OKAY, Burst, beat_ranges
 from tb.agents.pins import Stalls, to_int
-from tb.agents.stream import StreamPins
-
-
-def bind_channel(
-    dut: Any, prefix: str, channel: str, payload: Sequence[str], optional: Sequence[str] = ()
-) -> StreamPins:
-    """One AXI channel as a stream, named `m_axi_arvalid`, `m_axi_ar_valid` or (prefix "") `ar_valid`.
-
-    optional: payload pins that a port inside a chip may lack. AttributeError: no such channel.
-    """
-    stem = f"{prefix}_{channel}" if prefix else channel
-    separator = "" if hasattr(dut, f"{stem}valid") else "_"
-    present = [name for name in optional if hasattr(dut, f"{stem}{separator}{name}")]
-    return StreamPins(dut, stem, (*present, *payload), separator=separator)
-
-
-def sample_channels(channels: Mapping[str, StreamPins]) -> dict[str, Sample]:
-    """Every channel at this edge."""
-    result: dict[str, Sample] = {}
-    for name, pins in channels.items():
-        valid, ready, values = pins.sample()
-        result[name] = (valid, ready, dict(zip(pins.payload, values, strict=False)))
-    return result
-
-
-class Axi4Pins:
-    """The channels of one AXI4 port.
-
-    prefix: "m_axi" for `m_axi_arvalid`, "" for `ar_valid`. directions: "r", "w" or "rw". An absent ID is 0,
-    an absent size, burst and strobe mean full-width INCR with every byte.
-    """
-
-    def __init__(self, dut: Any, prefix: str = "m_axi", directions: str = "rw") -> None:
-        address = ("addr", "len")
-        extra = ("id", "size", "burst")
-        self.channels: dict[str, StreamPins] = {}
-        if "r" in directions:
-            self.channels["ar"] = bind_channel(dut, prefix, "ar", address, extra)
-            self.channels["r"] = bind_channel(dut, prefix, "r", ("data", "resp", "last"), ("id",))
-        if "w" in directions:
-            self.channels["aw"] = bind_channel(dut, prefix, "aw", address, extra)
-            self.channels["w"] = bind_channel(dut, prefix, "w", ("data", "last"), ("strb",))
-            self.channels["b"] = bind_channel(dut, prefix, "b", ("resp",), ("id",))
-        data = self.channels["r" if "r" in directions else "w"]
-        self.data_bytes = len(data.fields[data.payload.index("data")]) // 8
-        self.rst_n = dut.rst_n
-        self.edge = data.edge
-
-
-class Axi4Monitor(uvm_monitor):
-    """Passive: publishes every completed Burst on `port`, keeps them in `bursts`, checks the protocol.
-
-    outstanding, full_width: see Axi4Rules.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        parent: uvm_component,
-        pins: Axi4Pins,
-        outstanding: int | None = None,
-        full_width: bool = True,
-        report: Report = fail,
-    ) -> None:
-        super().__init__(name, parent)
-        self.pins = pins
-        self.port = transactions.port("port", self)
-        self.bursts: list[Burst] = []
-        self.rules = Axi4Rules(
-            self.get_full_name(), pins.data_bytes, tuple(pins.channels), outstanding, full_width, report
-        )
-
-    async def run_phase(self) -> None:
-        """Sample every rising edge."""
-        await at_every(self.pins.edge, self._sample)
-
-    def _sample(self) -> None:
-        samples = sample_channels(self.pins.channels)
-        for burst in self.rules.edge(to_int(self.pins.rst_n) != 1, samples):
-            self.bursts.append(burst)
-            self.port.write(burst)
-
-    def check_phase(self) -> None:
-        """Nothing under way at the end."""
-        self.rules.end()
 
 
 @dataclass
@@ -112,7 +26,7 @@ class MemoryTiming:
     # Ready of ar, aw, w and valid of r, b; a channel that is not named never stalls.
     stalls: Mapping[str, Stalls] = field(default_factory=dict)
     outstanding: int = 16
-    # Answer another ID first; interleave the read beats of different IDs.
+    # Answer another ID first; interleave the read beats of different IDs. One ID stays in order.
     reorder: bool = False
 
     @classmethod
@@ -142,7 +56,7 @@ class Fault:
     beat: int | None = None
 
     def hits(self, write: bool, index: int, addr: int, size: int) -> bool:
-        """Whether this fault is for the burst."""
+        """Whether this fault is for the burst, `size` bytes from `addr`."""
         if write != self.write or (self.index is None and self.addr is None):
             return False
         if self.addr is not None and (addr >= self.addr.stop or addr + size <= self.addr.start):
@@ -153,12 +67,16 @@ class Fault:
 @dataclass
 class _Request:
     id: int
-    addr: int
-    beats: int
+    beats: list[range]  # the bytes of each
     index: int
     due: int
     beat: int = 0
     data: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def span(self) -> range:
+        """From the lowest byte to the highest."""
+        return range(min(beat.start for beat in self.beats), max(beat.stop for beat in self.beats))
 
 
 class AxiMemoryDriver(uvm_component):
@@ -179,6 +97,7 @@ class AxiMemoryDriver(uvm_component):
         self.rng = rng
         self.timing = timing
         self.faults: list[Fault] = []
+        self._full_size = pins.data_bytes.bit_length() - 1
         self._cycle = 0
         self._count = {"r": 0, "w": 0}
         self._clear()
@@ -236,18 +155,19 @@ class AxiMemoryDriver(uvm_component):
         else:
             kind = "r" if name == "ar" else "w"
             latency = self.rng.randint(*self.timing.read_latency) if kind == "r" else 0
+            size = payload.get("size", self._full_size)
+            beats = beat_ranges(payload["addr"], payload["len"] + 1, size, payload.get("burst", INCR))
             request = _Request(
                 payload.get("id", 0),
-                payload["addr"],
-                payload["len"] + 1,
+                beats,
                 self._count[kind],
                 self._cycle + latency - 1,
             )
             self._count[kind] += 1
             (self._reads if kind == "r" else self._addresses).append(request)
-        while self._addresses and len(self._beats) >= self._addresses[0].beats:
+        while self._addresses and len(self._beats) >= len(self._addresses[0].beats):
             request = self._addresses.popleft()
-            request.data = [self._beats.popleft() for _ in range(request.beats)]
+            request.data = [self._beats.popleft() for _ in request.beats]
             request.due = self._cycle + self.rng.randint(*self.timing.write_latency) - 1
             self._store(request)
             self._writes.append(request)
@@ -269,8 +189,8 @@ class AxiMemoryDriver(uvm_component):
         self._current[name] = request
         values = {"id": request.id, "resp": self._resp(request, name == "b")}
         if name == "r":
-            values["last"] = request.beat + 1 == request.beats
-            values["data"] = self._load(request.addr + request.beat * self.pins.data_bytes)
+            values["last"] = request.beat + 1 == len(request.beats)
+            values["data"] = self._load(request.beats[request.beat])
         pins = self.pins.channels[name]
         item = [values[field_name] for field_name in pins.payload]
         pins.drive(item if len(item) > 1 else item[0])
@@ -282,37 +202,47 @@ class AxiMemoryDriver(uvm_component):
         request.beat += 1
         if name == "b":
             self._writes.remove(request)
-        elif request.beat == request.beats:
+        elif request.beat == len(request.beats):
             self._reads.remove(request)
 
     def _resp(self, request: _Request, write: bool) -> int:
-        size = request.beats * self.pins.data_bytes
-        if request.addr + size > len(self.memory):
+        span = request.span
+        if span.stop > len(self.memory):
             return DECERR
         for fault in self.faults:
-            if fault.hits(write, request.index, request.addr, size) and fault.beat in (None, request.beat):
+            hit = fault.hits(write, request.index, span.start, len(span))
+            if hit and fault.beat in (None, request.beat):
                 return fault.resp
         return OKAY
 
-    def _load(self, addr: int) -> int:
-        return int.from_bytes(self.memory[addr : addr + self.pins.data_bytes].tobytes(), "little")
+    def _load(self, beat: range) -> int:
+        """The word on the bus: lanes that the beat does not address carry noise."""
+        width = self.pins.data_bytes
+        wanted = self.memory[beat.start : beat.stop].tobytes()
+        if len(beat) == width:
+            return int.from_bytes(wanted, "little")
+        lane = beat.start % width
+        word = bytearray(self.rng.randbytes(width))
+        word[lane : lane + len(wanted)] = wanted
+        return int.from_bytes(word, "little")
 
     def _store(self, request: _Request) -> None:
         # A write that is answered with an error leaves the memory as it was.
         if self._resp(request, True) != OKAY:
             return
         width = self.pins.data_bytes
-        for i, (data, strobe) in enumerate(request.data):
-            addr = request.addr + i * width
-            for lane, value in enumerate(data.to_bytes(width, "little")):
-                if strobe >> lane & 1:
-                    self.memory[addr + lane] = value
+        for beat, (data, strobe) in zip(request.beats, request.data, strict=True):
+            word = data.to_bytes(width, "little")
+            for addr in beat:
+                if strobe >> addr % width & 1:
+                    self.memory[addr] = word[addr % width]
 
 
 class AxiMemoryAgent(uvm_agent):
     """The memory on an AXI4 port, in Python: any delay and any fault at any beat; the monitor logs bursts.
 
-    memory: uint8 [size], changed in place; an access beyond it gets DECERR. The agent in
+    memory: uint8 [size], changed in place; an access beyond it gets DECERR. It takes any legal burst; with
+    full_width the monitor also reports bursts that the core must not send (Axi4Rules). The agent in
     memory_log.py, on a memory in Verilog, yields the same bursts for the same program.
     """
 
@@ -326,9 +256,10 @@ class AxiMemoryAgent(uvm_agent):
         timing: MemoryTiming | None = None,
         outstanding: int | None = None,
         report: Report = fail,
+        full_width: bool = True,
     ) -> None:
         super().__init__(name, parent)
-        self.monitor = Axi4Monitor("monitor", self, pins, outstanding, report=report)
+        self.monitor = Axi4Monitor("monitor", self, pins, outstanding, full_width, report)
         self.driver = AxiMemoryDriver("driver", self, pins, memory, rng, timing or MemoryTiming())
         self.port = self.monitor.port
         self.memory = memory

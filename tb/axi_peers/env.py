@@ -1,0 +1,236 @@
+"""Environments: one of our agents and one of cocotbext-axi on the same wires."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteRam, AxiMaster, AxiRam
+from pyuvm import uvm_component
+
+from tb.agents.axi4 import (
+    Axi4ManagerAgent,
+    Axi4Monitor,
+    Axi4Pins,
+    AxiMemoryAgent,
+    Fault,
+    ManagerTiming,
+    MemoryTiming,
+)
+from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from tb.agents.burst import DECERR, OKAY, SLVERR
+from tb.agents.env import BlockEnv
+from tb.agents.pins import Stalls
+from tb.agents.rules import HDL_RULES, Violation
+from tb.agents.scoreboard import Scoreboard
+from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Answer, Model, Shape
+
+CHANNELS = ("ar", "r", "aw", "w", "b")
+
+
+def quiet(component: Any) -> Any:
+    """A cocotbext-axi component that does not log each beat."""
+    for part in (component, *vars(component).values()):
+        log = getattr(part, "log", None)
+        if isinstance(log, logging.Logger):
+            log.setLevel(logging.WARNING)
+    return component
+
+
+def pauses(stalls: Stalls) -> Iterator[bool]:
+    """A stall profile as cocotbext-axi takes it."""
+    while True:
+        yield stalls()
+
+
+def fork(rng: random.Random) -> random.Random:
+    """A source of its own for each part, so that nothing hangs on who is first within a cycle."""
+    return random.Random(rng.getrandbits(64))
+
+
+def stall(rng: random.Random, interface: Any, channels: Sequence[str]) -> None:
+    """Each of these channels of theirs pauses by a profile of its own."""
+    for name in channels:
+        channel = getattr(interface, f"{name}_channel")
+        quiet(channel).set_pause_generator(pauses(Stalls.pick(fork(rng))))
+
+
+def give_codes(channel: Any, change: Callable[[Any], None]) -> None:
+    """Let `change` see each response that their memory sends."""
+    send = channel.send
+
+    async def answer(response: Any) -> None:
+        change(response)
+        await send(response)
+
+    channel.send = answer
+
+
+def silence(dut: Any) -> None:
+    """No channel says anything until its agents drive it."""
+    for channel in CHANNELS:
+        for side in ("axi", "lite"):
+            for pin in ("valid", "ready"):
+                getattr(dut, f"{side}_{channel}{pin}").value = 0
+
+
+class PeerEnv(BlockEnv):
+    """manager <--> subordinate; a passive monitor and axi_rules.v on the wires, a byte array for the memory.
+
+    manager, memory: "ours" or "theirs".
+    """
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, manager: str, memory: str) -> None:
+        super().__init__(name, parent, dut)
+        self.violations: list[Violation] = []
+        self.pins = Axi4Pins(dut, "axi")
+        self.data_bytes = self.pins.data_bytes
+        self.monitor = Axi4Monitor(
+            "monitor", self, self.pins, full_width=False, report=self.violations.append
+        )
+        self.scoreboard = Scoreboard("scoreboard", self)
+        image = np.frombuffer(self.rng.randbytes(PAGES * PAGE), np.uint8)
+        self.model = Model(image.copy())
+        self.tasks: list[Any] = []  # one per burst
+        # What their memory answers with (its data stay right), and what it answered, by channel and ID.
+        self.codes: tuple[int, ...] = (OKAY, OKAY, SLVERR, DECERR)
+        self.given: dict[tuple[str, int], list[int]] = {}
+        self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
+        bus = AxiBus.from_prefix(dut, "axi")
+        silence(dut)
+        if manager == "ours":
+            rng = fork(self.rng)
+            timing = ManagerTiming.pick(rng)
+            self.manager = Axi4ManagerAgent("manager", self, self.pins, rng, timing, self.violations.append)
+        else:
+            self.master = quiet(AxiMaster(bus, dut.clk, dut.rst_n, reset_active_level=False))
+            stall(self.rng, self.master.write_if, ("aw", "w", "b"))
+            stall(self.rng, self.master.read_if, ("ar", "r"))
+        self.memory = image.copy()
+        if memory == "ours":
+            rng = fork(self.rng)
+            reply = MemoryTiming.pick(rng)
+            reply.reorder, reply.outstanding, reply.read_latency = True, 16, (1, 60)
+            self.subordinate = AxiMemoryAgent(
+                "memory",
+                self,
+                self.pins,
+                self.memory,
+                rng,
+                reply,
+                report=self.violations.append,
+                full_width=False,
+            )
+            for page, code in BAD_PAGES.items():
+                pages = range(page * PAGE, (page + 1) * PAGE)
+                self.subordinate.faults += [
+                    Fault(True, code, addr=pages),
+                    Fault(False, code, addr=pages, beat=0 if code == DECERR else None),
+                ]
+        else:
+            self.ram = quiet(AxiRam(bus, dut.clk, dut.rst_n, reset_active_level=False, size=PAGES * PAGE))
+            self.ram.write(0, image.tobytes())
+            stall(self.rng, self.ram.write_if, ("aw", "w", "b"))
+            stall(self.rng, self.ram.read_if, ("ar", "r"))
+            give_codes(self.ram.write_if.b_channel, self.write_code)
+            give_codes(self.ram.read_if.r_channel, self.read_code)
+
+    def write_code(self, response: Any) -> None:
+        response.bresp = self.code("b", int(response.bid))
+
+    def read_code(self, response: Any) -> None:
+        response.rresp = self.code("r", int(response.rid))
+
+    def code(self, channel: str, ident: int) -> int:
+        """The next answer of their memory; remembered."""
+        code = self._answers[channel].choice(self.codes)
+        self.given.setdefault((channel, ident), []).append(code)
+        return code
+
+    def start_of_simulation_phase(self) -> None:
+        self.dut.u_rules.rule.value = 0
+
+    def compare(self, shape: Shape, resps: Any, data: bytes, expected: Any, expected_data: bytes) -> None:
+        self.scoreboard.expect(Answer(shape, tuple(expected), expected_data))
+        self.scoreboard.observe(Answer(shape, tuple(resps), data))
+
+    def no_violation(self) -> None:
+        """Neither checker has anything to say."""
+        assert not self.violations, self.violations[0]
+        assert HDL_RULES[int(self.dut.rule.value)] == ""
+        assert self.dut.busy.value == 0
+
+
+class LitePeerEnv(BlockEnv):
+    """Our AXI4-Lite manager <--> their AxiLiteRam."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any, codes: tuple[int, ...]) -> None:
+        super().__init__(name, parent, dut)
+        self.violations: list[Violation] = []
+        self.codes = codes
+        self.seed = self.rng.getrandbits(64)
+        self.given: dict[str, list[int]] = {"b": [], "r": []}
+        self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
+        silence(dut)
+        self.bus = AxiLiteAgent(
+            "bus", self, AxiLitePins(dut, "lite"), True, Stalls.pick(self.rng), self.violations.append
+        )
+        lite = AxiLiteBus.from_prefix(dut, "lite")
+        self.ram = quiet(AxiLiteRam(lite, dut.clk, dut.rst_n, reset_active_level=False, size=256))
+        self.scoreboard = Scoreboard("scoreboard", self)
+        image = np.frombuffer(self.rng.randbytes(256), np.uint8)
+        self.model = Model(image.copy())
+        self.ram.write(0, image.tobytes())
+        stall(self.rng, self.ram.write_if, ("aw", "w", "b"))
+        stall(self.rng, self.ram.read_if, ("ar", "r"))
+        give_codes(self.ram.write_if.b_channel, self.write_code)
+        give_codes(self.ram.read_if.r_channel, self.read_code)
+
+    def write_code(self, response: Any) -> None:
+        response.bresp = self._answers["b"].choice(self.codes)
+        self.given["b"].append(response.bresp)
+
+    def read_code(self, response: Any) -> None:
+        response.rresp = self._answers["r"].choice(self.codes)
+        self.given["r"].append(response.rresp)
+
+    async def accesses(self, write: bool, count: int) -> None:
+        """One direction; the other runs beside it."""
+        width, rng = len(self.dut.lite_wstrb), random.Random(f"{self.seed} {write}")
+        for _ in range(count):
+            addr = rng.randrange(256 // width) * width
+            addresses = list(range(addr, addr + width))
+            claim = await self.model.claim(write, addresses)
+            data, strobe = rng.randbytes(width), rng.getrandbits(width)
+            if write:
+                resp = await self.bus.write(addr, int.from_bytes(data, "little"), strobe)
+                self.model.store(addresses, data, [strobe >> lane & 1 for lane in range(width)])
+                got, expected = (resp, 0), (self.given["b"].pop(0), 0)
+            else:
+                value = int.from_bytes(self.model.load(addresses), "little")
+                read, resp = await self.bus.read(addr)
+                got, expected = (resp, read), (self.given["r"].pop(0), value)
+            self.scoreboard.expect((write, addr, *expected))
+            self.scoreboard.observe((write, addr, *got))
+            self.model.release(claim)
+
+
+class WireEnv(BlockEnv):
+    """The wires, a monitor on them, and nobody who drives."""
+
+    def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
+        super().__init__(name, parent, dut)
+        self.violations: list[Violation] = []
+        self.pins = Axi4Pins(dut, "axi")
+        self.monitor = Axi4Monitor(
+            "monitor", self, self.pins, full_width=False, report=self.violations.append
+        )
+        silence(dut)
+        for channel in CHANNELS:
+            getattr(dut, f"axi_{channel}ready").value = 1
+
+    def start_of_simulation_phase(self) -> None:
+        self.dut.u_rules.rule.value = 0

@@ -1,0 +1,120 @@
+"""Random legal AXI4 bursts, and what must come back of them: a byte array."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from cocotb.triggers import Event
+
+from tb.agents.burst import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP
+
+PAGE = 4096
+PAGES = 6
+# Our memory answers these pages, and what lies beyond the last, with an error.
+BAD_PAGES = {2: SLVERR, 3: DECERR, PAGES: DECERR}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A burst as it is asked for. size: log2 of the bytes of a beat."""
+
+    write: bool
+    addr: int
+    beats: int
+    size: int
+    kind: int
+    id: int
+
+    @property
+    def addresses(self) -> list[int]:
+        """Of each byte, in the order of the burst: the specification's pseudocode (IHI 0022 A3.4.2), and not
+        the agents' own beat_ranges, which this has to judge."""
+        number_bytes = 1 << self.size
+        addr, aligned = self.addr, self.addr % number_bytes == 0
+        lower_wrap = self.addr // (number_bytes * self.beats) * (number_bytes * self.beats)
+        result: list[int] = []
+        for _ in range(self.beats):
+            upper = addr // number_bytes * number_bytes + number_bytes - 1
+            result += range(addr, upper + 1)
+            if self.kind == FIXED:
+                continue
+            addr = addr + number_bytes if aligned else addr // number_bytes * number_bytes + number_bytes
+            aligned = True
+            if self.kind == WRAP and addr >= lower_wrap + number_bytes * self.beats:
+                addr = lower_wrap
+        return result
+
+
+@dataclass
+class Answer:
+    """What the scoreboard compares: a burst and its answer."""
+
+    shape: Shape
+    resps: tuple[int, ...]
+    data: bytes = b""
+
+
+def pick(rng: random.Random, data_bytes: int, index: int, pages: int = PAGES) -> Shape:
+    """The index-th burst, a legal one: every type and page in turn, any size and alignment."""
+    size = rng.randint(0, data_bytes.bit_length() - 1)
+    if rng.random() < 0.3:
+        size = data_bytes.bit_length() - 1
+    width = 1 << size
+    kind = (INCR, INCR, WRAP, FIXED)[index // pages % 4]
+    addr = index % pages * PAGE + rng.randrange(PAGE)
+    if rng.random() < 0.5:
+        addr = addr // PAGE * PAGE + addr % 256  # close together: bursts meet
+    if kind == WRAP:
+        beats, addr = rng.choice((2, 4, 8, 16)), addr // width * width
+    elif kind == FIXED:
+        beats = rng.randint(1, 16)
+    else:
+        room = (PAGE - addr % PAGE // width * width) // width
+        beats = rng.randint(1, min(room, rng.choice((1, 4, 16, 16, 64, 256))))
+    return Shape(rng.getrandbits(1) == 1, addr, beats, size, kind, rng.randrange(4))
+
+
+@dataclass
+class Model:
+    """The memory as it must be. A burst waits while one under way touches its bytes and either writes: AXI
+    leaves their order open."""
+
+    held: np.ndarray  # uint8
+    under_way: list[tuple[bool, int, int]] = field(default_factory=list)
+    changed: Event = field(default_factory=Event)
+
+    async def claim(self, write: bool, addresses: list[int]) -> tuple[bool, int, int]:
+        """Wait until these bytes are free."""
+        mine = (write, min(addresses), max(addresses))
+        while any(
+            mine[1] <= last and first <= mine[2] and (write or wrote) for wrote, first, last in self.under_way
+        ):
+            self.changed.clear()
+            await self.changed.wait()
+        self.under_way.append(mine)
+        return mine
+
+    def release(self, claim: tuple[bool, int, int]) -> None:
+        self.under_way.remove(claim)
+        self.changed.set()
+
+    def load(self, addresses: list[int]) -> bytes:
+        return bytes(int(self.held[addr]) if addr < len(self.held) else 0 for addr in addresses)
+
+    def store(self, addresses: list[int], data: Any, strobes: Any = None) -> None:
+        """In the order of the burst; strobes: per byte, None for all."""
+        for i, addr in enumerate(addresses):
+            if strobes is None or strobes[i]:
+                self.held[addr] = data[i]
+
+
+def resps_of(shape: Shape) -> tuple[int, ...]:
+    """What our memory answers: to a read of an SLVERR page so on each beat, of a DECERR page on the first."""
+    code = BAD_PAGES.get(shape.addr // PAGE, OKAY)
+    if shape.write:
+        return (code,)
+    first_only = code == DECERR and shape.addr < PAGES * PAGE
+    return (code, *[OKAY if first_only else code] * (shape.beats - 1))

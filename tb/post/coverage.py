@@ -21,6 +21,8 @@ COVERAGE = Coverage(
     Cross("path", ("bypass", "elem", "table"), about="every way through the lanes"),
     Point("elem_mode", {"double": 0, "single": 1, "fp32": 2}, "rounding mode of a tile"),
     Cross("elem_x_mode", ("elem", "elem_mode")),
+    Point("tie_rule", {"even": False, "plain": True}, "of fp32: bit 6 of an element record's s_out"),
+    Cross("elem_x_tie_rule", ("elem", "tie_rule"), [Never("no record, no rule", elem="none")]),
     Point("source", ["bank_0", "bank_1", "pool"], "where a tile's sums come from"),
     Point("start", {"restart": 1, "continue": 0}, "at its own address, or behind the last tile"),
     Cross("source_x_start", ("source", "start")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.blocks import param_records
+from models.elementwise import PLAIN_TIES
 from models.isa import Config
 from models.quantize import Rounding, requantize
 from tb.common.compute import BUFFER_WORDS, Desc, Image
@@ -26,6 +27,10 @@ def sample(cover: Hits, desc: Desc, config: Config, sums: Sums, par: Image, firs
         values = requantize(x, multiplier, shift, Rounding(desc.mode)).astype(np.int64)
     low, high = signed(desc.act_min), signed(desc.act_max)
     sample_out(cover, values + signed(desc.zero_point), low, high, **mode)
+    if desc.elem and desc.mode == Rounding.FP32:
+        word, byte = divmod(7, config.n)  # s_out
+        s_out = int(par[(desc.elem_addr + word) % BUFFER_WORDS, byte])
+        cover.sample(elem=desc.elem, tie_rule=bool(s_out & PLAIN_TIES))
     _tile(cover, desc, config, first)
 
 

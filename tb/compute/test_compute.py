@@ -16,7 +16,10 @@ from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import Bench
+from tb.common.collector import Collector
 from tb.common.compute import ContractError, Feed, lighter, peek, pins_of, progress, spoil
+from tb.common.cover import Hits
+from tb.compute.coverage import COVERAGE
 
 BENCH = Bench(toplevel="compute_bench", sources=["tb/hdl/compute_bench.v"])
 
@@ -24,6 +27,11 @@ PINS = """rst_n cmd_valid cmd_ready cmd_data wait_load_valid wait_load_ready
     conv_valid conv_ready conv_data conv_idle pool_valid pool_ready pool_data pool_idle stat_wait"""
 UNITS = {"conv": Opcode.CONV, "pool": Opcode.POOL}
 WAIT_LOAD = 1 << 8  # in a command's first word
+
+
+def units_of(command: int) -> tuple[str, str]:
+    """The unit that a command is for, and the other one."""
+    return ("conv", "pool") if command & 0xFF == Opcode.CONV else ("pool", "conv")
 
 
 class Dispatch(NamedTuple):
@@ -69,13 +77,22 @@ class Unit(uvm_component):
 class ComputeWatch(uvm_component):
     """Samples the pins once a cycle; a command must go exactly when nothing holds it back."""
 
-    def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
+    def __init__(self, name: str, parent: uvm_component, dut: Any, cover: Hits) -> None:
         super().__init__(name, parent)
+        self.cover = cover
         self.pins = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.sent = uvm_analysis_port("sent", self)
         self.got = uvm_analysis_port("got", self)
         self.causes: Counter[str] = Counter()
+        self.cycle = 0
+        self.flush()
+
+    def flush(self) -> None:
+        """Reset."""
+        if self.cycle:
+            self.cover.sample(reset=self.did)
+        self.before, self.did = "none", "no_command"
 
     async def run_phase(self) -> None:
         """One turn a cycle."""
@@ -84,6 +101,7 @@ class ComputeWatch(uvm_component):
             await self.edge
             if peek(pin.rst_n) != 1:
                 continue
+            self.cycle += 1
             command = peek(pin.cmd_data) if peek(pin.cmd_valid) else None
             causes = self.held_by(command) if command is not None else {"nothing to do"}
             self.causes.update(causes)
@@ -100,13 +118,36 @@ class ComputeWatch(uvm_component):
             for unit in UNITS:
                 if peek(getattr(pin, f"{unit}_valid")) and peek(getattr(pin, f"{unit}_ready")):
                     self.got.write(Dispatch(unit, token, peek(getattr(pin, f"{unit}_data"))))
-            if not causes:
+            if command is None:
+                waits = peek(pin.wait_load_valid)
+                self.cover.sample(wait="token_waits" if waits else "no_command")
+                self.did = "no_command"
+            elif causes:
+                self._held(command, causes)
+            else:
                 self.sent.write(command)
+                self._went(command)
+
+    def _held(self, command: int, causes: set[str]) -> None:
+        unit, _ = units_of(command)
+        names = {"token": "token", f"{unit} not ready": "not_ready"}
+        cause = names.get(next(iter(causes)), "other_busy") if len(causes) == 1 else "several"
+        self.cover.sample(unit=unit, held=cause)
+        self.did = "held"
+
+    def _went(self, command: int) -> None:
+        """A command that the scoreboard has seen to be right."""
+        unit, _ = units_of(command)
+        work = "idle" if peek(getattr(self.pins, f"{unit}_idle")) else "busy"
+        self.cover.sample(before=self.before, unit=unit, work=work)
+        left = "left" if peek(self.pins.wait_load_valid) else "none"
+        self.cover.sample(unit=unit, token="taken" if command & WAIT_LOAD else left)
+        self.before, self.did = unit, "went"
 
     def held_by(self, command: int) -> set[str]:
         """What holds the command back in this cycle."""
         pin = self.pins
-        unit, other = ("conv", "pool") if command & 0xFF == Opcode.CONV else ("pool", "conv")
+        unit, other = units_of(command)
         causes = set()
         if command & WAIT_LOAD and not peek(pin.wait_load_valid):
             causes.add("token")
@@ -128,9 +169,10 @@ class ComputeEnv(BlockEnv):
         tokens = Stalls(rng, rng.choice((0.1, 0.5, 0.9)))
         self.tokens = Feed("tokens", self, StreamPins(dut, "wait_load", ()), tokens, filler=())
         self.conv = Unit("conv", self, dut, 2, rng, rng.choice((1, 5, 20)))
-        self.pool = Unit("pool", self, dut, 1, rng, rng.choice((1, 5, 20)))
+        self.pool = Unit("pool", self, dut, rng.choice((1, 2)), rng, rng.choice((1, 5, 20)))
         self.streams = [StreamAgent(f"{unit}_in", self, StreamPins(dut, unit)) for unit in UNITS]
-        self.watch = ComputeWatch("watch", self, dut)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.watch = ComputeWatch("watch", self, dut, self.cover)
         self.scoreboard = Scoreboard("scoreboard", self, model=self.predict)
 
     def connect_phase(self) -> None:
@@ -139,7 +181,7 @@ class ComputeEnv(BlockEnv):
 
     def predict(self, command: int) -> list[Dispatch]:
         """Where a command goes."""
-        unit = "conv" if command & 0xFF == Opcode.CONV else "pool"
+        unit, _ = units_of(command)
         return [Dispatch(unit, int(bool(command & WAIT_LOAD)), command & ((1 << 512) - 1))]
 
     def commands(self, count: int) -> list[int]:
@@ -170,6 +212,7 @@ async def compute_dispatches_in_order_when_token_and_turn_allow(dut, salt):
 async def compute_waits_for_every_cause(dut):
     async with start(ComputeEnv, dut) as env:
         env.conv.busy = env.pool.busy = 20
+        env.pool.depth = 2
         env.tokens.stalls = Stalls(env.rng, 0.8)
         await env.run(env.commands(100))
     waits = {"token", "conv busy", "pool busy", "conv not ready", "pool not ready"}
@@ -179,9 +222,13 @@ async def compute_waits_for_every_cause(dut):
 @cocotb.test()
 async def compute_works_after_reset_in_flight(dut):
     async with start(ComputeEnv, dut) as env:
-        for _ in range(10):
+        for did in ("no_command", "held", "went") * 4:
             sending = cocotb.start_soon(env.send(env.commands(10)))
             await env.cycles(env.rng.randint(5, 60))
+            for _ in range(200):  # until it has just done that; commands may be too few for it
+                if env.watch.did == did:
+                    break
+                await env.cycles(1)
             await env.reset(env.rng.choice((0, 1, 3)))
             await sending
         await env.run(env.commands(50))

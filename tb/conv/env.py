@@ -23,6 +23,7 @@ from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params
+from tb.common.collector import Collector
 from tb.common.compute import (
     BufferPort,
     ContractError,
@@ -39,6 +40,9 @@ from tb.common.compute import (
     rows,
     wide_config,
 )
+from tb.common.cover import Hits
+from tb.conv.coverage import COVERAGE
+from tb.conv.outcomes import Outcomes
 from tb.conv.steps import Step, steps
 
 # Cycles from the read of a tile's last word to its bank_full (npu_conv.v: "Time of a word", and the flag).
@@ -133,8 +137,9 @@ class ConvWatch(uvm_component):
     calls `accepted(command)` for a command.
     """
 
-    def __init__(self, name: str, parent: uvm_component, dut: Any, config: Config) -> None:
+    def __init__(self, name: str, parent: uvm_component, dut: Any, config: Config, cover: Hits) -> None:
         super().__init__(name, parent)
+        self.cover = cover
         self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.n = config.n
@@ -146,10 +151,20 @@ class ConvWatch(uvm_component):
         self.words: deque[Word] = deque()
         self.causes: Counter[str] = Counter()  # cycles lost, by cause
         self.fed = 0  # words read
+        # For the coverage model, handed in at the end: kind, causes -> cycles; waits; full banks.
+        self.held: Counter[tuple[bool, frozenset[str]]] = Counter()
+        self.waits: Counter[str] = Counter()
+        self.fulls: Counter[int] = Counter()
+        self.doing = "idle"
         self.flush()
 
     def flush(self) -> None:
         """Reset: as at the start."""
+        if self.cycle > 1:
+            banks = "full" if self.full else "filling" if self.filling else "empty"
+            doing = "starting" if self.words and self.doing == "idle" else self.doing
+            self.cover.sample(reset=doing, reset_banks=banks)
+        self.doing = "idle"
         self.words.clear()
         self.bank = 0
         self.used = [False, False]
@@ -203,7 +218,11 @@ class ConvWatch(uvm_component):
         self._activation()
         self._weights()
         self._banks()
-        if peek(dut.cmd_valid) and peek(dut.cmd_ready):
+        if not peek(dut.cmd_valid):
+            self.waits["no_command"] += self.doing == "idle"
+        elif not peek(dut.cmd_ready):
+            self.waits["commands_full"] += 1
+        else:
             self.accepted(parse(peek(dut.cmd_data).to_bytes(64, "little")))
 
     def _activation(self) -> None:
@@ -217,9 +236,10 @@ class ConvWatch(uvm_component):
         )
         starved = "weights" in causes and not causes & {"bank", "desc"}
         self.check(peek(dut.stat_weights) == starved, f"stat_weights is not {starved} for {causes}")
-        self.causes.update(causes)
         if not en:
+            self._held(due, causes)
             return
+        self.doing = "reading"
         word = self.words.popleft()
         desc = int(bool(peek(dut.desc_valid) and peek(dut.desc_ready)))
         token = int(bool(peek(dut.sig_load_valid) and peek(dut.sig_load_ready)))
@@ -232,6 +252,26 @@ class ConvWatch(uvm_component):
         if word.step.tile_ends and word.drains:
             self.filling.append((self.cycle + FULL_AFTER, word.bank))
         self.reads.write(Read(peek(dut.act_addr), desc, token))
+
+    def _held(self, due: bool, causes: set[str]) -> None:
+        """No word is read in this cycle."""
+        self.doing = "held" if due else "starting" if self.words else "idle"
+        if due:
+            self.causes.update(causes)
+            self.held[self.words[0].window, frozenset(causes)] += 1
+        elif self.words:
+            self.waits["turn"] += self.words[0].earliest <= self.cycle
+
+    def check_phase(self) -> None:
+        """Hand in the samples that were counted a cycle at a time."""
+        names = {"desc": "descriptor"}
+        for (kind, causes), times in self.held.items():
+            cause = next(iter(causes)) if len(causes) == 1 else "several"
+            self.cover.sample(times, kind=kind, held=names.get(cause, cause))
+        for wait, times in self.waits.items():
+            self.cover.sample(times, wait=wait)
+        for full, times in self.fulls.items():
+            self.cover.sample(times, full=full)
 
     def _weights(self) -> None:
         if peek(self.dut.wgt_en):
@@ -247,6 +287,7 @@ class ConvWatch(uvm_component):
             self.full |= 1 << self.filling.popleft()[1]
         full = peek(dut.bank_full)
         self.check(full == self.full, f"bank_full is {full}, expected {self.full}")
+        self.fulls[self.full] += 1
         if self.drained is not None:
             data = peek(dut.drain_data)
             self.check(data is not None, f"X in the sums of bank and pixel {self.drained}")
@@ -291,7 +332,10 @@ class ConvEnv(BlockEnv):
         self.sig, self.sig_sink = StreamAgent("sig", self, sig), HoldingSink("sig_sink", self, sig, stalls())
         delay = {"none": 0, "random": rng.choice((0, 30, 300)), "heavy": 100}[pressure]
         self.post = PostSide("post", self, dut, rng, delay, stalls())
-        self.watch = ConvWatch("watch", self, dut, self.config)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.outcomes = Outcomes(self.cover, self.config)
+        self.watch = ConvWatch("watch", self, dut, self.config, self.cover)
+        self.seen = AnalysisSink("seen", self, self.outcomes.sum_seen)
         self.reads = Scoreboard("reads", self)
         self.weights = Scoreboard("weights", self)
         self.descs = Scoreboard("descs", self)
@@ -301,12 +345,15 @@ class ConvEnv(BlockEnv):
         self.watch.accepted = self.predict
         self.watch.reads.connect(self.reads.actual)
         self.watch.sums.connect(self.sums.actual)
+        # Behind the scoreboard, which has raised if the sum is wrong.
+        self.watch.sums.connect(self.seen)
         self.wgt.port.connect(self.weights.actual)
         self.desc.port.connect(AnalysisSink("desc_in", self, self.described))
 
     def flush(self) -> None:
         """Reset: sums in the banks are lost."""
         self.left = None
+        self.outcomes.flush()
 
     def described(self, bits: int) -> None:
         """A descriptor was taken: to its scoreboard and to the stand-in for post."""
@@ -332,6 +379,7 @@ class ConvEnv(BlockEnv):
         for desc in found:
             self.descs.expect(desc)
         sums = conv_sums(command, config, self.act_words, self.wgt_words)
+        self.outcomes.accepted(command, sums)
         if not command.clear:
             assert self.left is not None, "the stimulus adds to sums that nothing has left"
             sums = (sums.astype(np.int64) + self.left).astype(np.int32)

@@ -12,6 +12,7 @@ from tb.bench import Bench, params
 from tb.common.compute import ContractError, lighter, spoil
 from tb.conv.commands import any_conv, random_conv, random_convs, split_conv, window_conv
 from tb.conv.env import ConvEnv
+from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes
 
 # Every size of window: 1 x 4, 2 x 4, 3 x 5, 5 x 6.
 BENCH = Bench(
@@ -33,6 +34,25 @@ ONE_WORD = {"kw": 1, "kh": 1, "cb": 1, **ONE_PIXEL}
 async def conv_matches_model_on_random_commands(dut, pressure, salt):
     async with start(ConvEnv, dut, pressure=pressure, salt=salt) as env:
         await env.run(random_convs(env.rng, env.config, lighter(24, 2), env.words))
+
+
+@cocotb.test()
+async def conv_does_every_kernel_step_and_tiling(dut):
+    """All of them where weights and banks are small, some of them elsewhere."""
+    async with start(ConvEnv, dut, pressure="none") as env:
+        rng, config = env.rng, env.config
+        commands = extremes(rng, config, env.act_words, env.wgt_words)
+        slides = every_slide(rng, config)
+        if config.n == 4:
+            reaches = every_reach(rng, config)
+            commands += reaches[: lighter(len(reaches), 10)]
+            tilings = every_tiling(rng, config)
+            commands += tilings[: lighter(len(tilings), 10)]
+        wraps = {"act_base": 0xFFFF, "wgt_base": 0xFFFF, "kw": 2, "kx_step": 1}
+        commands += [make(rng, config, 1, **wraps) for make in (random_conv, window_conv)]
+        for kernel in slides.values():
+            commands += rng.sample(kernel, lighter(len(kernel)) if config.n == 8 else 1)
+        await env.run(commands)
 
 
 @cocotb.test()
@@ -165,6 +185,20 @@ async def conv_works_after_reset_in_flight(dut):
                 env, [any_conv(env.rng, env.config, env.words // 4) for _ in range(2)], env.words // 2
             )
         await env.run(random_convs(env.rng, env.config, lighter(6, 2), env.words // 4))
+
+
+@cocotb.test()
+async def conv_forgets_a_command_before_its_first_word(dut):
+    async with start(ConvEnv, dut, pressure="none") as env:
+        for make in (random_conv, window_conv) * 2:
+            sending = cocotb.start_soon(env.send([make(env.rng, env.config, 1, **ONE_PIXEL)]))
+            while not env.watch.words:
+                await env.cycles(1)
+            await env.cycles(env.rng.randint(0, 1))
+            await env.reset(env.rng.choice((0, 3)))
+            await sending
+            await env.cycles(10)  # nothing may be read: env.watch
+        await env.run(random_convs(env.rng, env.config, 3, env.words // 4))
 
 
 @cocotb.test()

@@ -10,14 +10,17 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from numpy.typing import NDArray
 
 from models.elementwise import PLAIN_TIES, Element, Elementwise, element
 from models.quantize import Rounding
 from tb.agents import transactions
 from tb.agents.scoreboard import Mismatch
 from tb.bench import Bench, light, params, seed
+from tb.common.cover import Hits, counted
+from tb.common.lanes import forgets, open_lanes, through
+from tb.element.coverage import COVERAGE
+from tb.element.outcomes import sample
 
 BENCH = Bench("npu_element", [{"N": 32}], timeout=1800)
 STAGES = 11
@@ -26,8 +29,11 @@ BATCH = 64  # words between two configurations
 
 def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> Element:
     """Scales as networks have them, sometimes anything that the fields can hold."""
-    zp1, zp2, zero_point = (int(z) for z in rng.integers(-128, 128, 3))
-    low, high = sorted(int(z) for z in rng.integers(-128, 128, 2)) if rng.random() < 0.2 else (-128, 127)
+    zp1, zp2, zero_point = (int(rng.choice([-128, 0, 127, z, z, z])) for z in rng.integers(-128, 128, 3))
+    low, high = -128, 127
+    if rng.random() < 0.2:
+        low, high = sorted(int(z) for z in rng.integers(-128, 128, 2))
+        high = low if rng.random() < 0.2 else high
     wild = rng.random() < 0.2
     m1, m2, m = (int(v) for v in rng.integers(2**30, 2**31, 3))
     if wild or rng.random() < 0.2:
@@ -36,7 +42,8 @@ def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> 
         shift = int(rng.integers(0, 63)) if wild else int(rng.integers(26, 34))
         # The product's scale, as float32 bits; without a fraction half of the odd products are ties.
         fraction = int(rng.integers(0, 2**23)) if rng.random() < 0.7 else 0
-        m = int(rng.integers(97, 128) if fraction else rng.integers(118, 127)) << 23 | fraction
+        useful = (97, 128) if fraction else (118, 127)
+        m = int(rng.integers(*((0, 255) if wild else useful))) << 23 | fraction
         signs = rng.choice([1, -1], 2) if wild else (1, 1)
         if rng.random() < 0.5:
             # XNNPACK's multipliers have 21 bits; with few of them that are 1, sums are ties more often.
@@ -54,60 +61,71 @@ def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> 
 
 
 async def run(
-    dut: Any, mode: Rounding, op: Elementwise, values: int, model: Elementwise | None = None
+    dut: Any, cover: Hits, mode: Rounding, op: Elementwise, values: int, model: Elementwise | None = None
 ) -> None:
     """Compare `values` results. Raises Mismatch. model: another operation for the model, a twin."""
     n = params()["N"]
     rng = np.random.default_rng([seed(), int(mode), int(op)])
-    edge, done = RisingEdge(dut.clk), 0
+    done = 0
     dut.cfg_mode.value, dut.cfg_op.value = int(mode), int(op)
     while done < values:
         record = random_record(rng, mode, op)
         dut.cfg_record.value = int.from_bytes(record.encode(), "little")
-        x1, x2 = rng.integers(-128, 128, (2, BATCH, n)).astype(np.int8)
-        got = []
-        for step in range(BATCH + STAGES + 1):
-            dut.in_valid.value = step < BATCH
-            if step < BATCH:
-                dut.in_data.value = int.from_bytes(x1[step].tobytes(), "little")
-                dut.in_other.value = int.from_bytes(x2[step].tobytes(), "little")
-            await edge
-            if dut.out_valid.value:
-                got.append(int(dut.out_data.value).to_bytes(n, "little"))
-        found = np.frombuffer(b"".join(got), np.int8).reshape(-1, n)
+        pairs = rng.integers(-128, 128, (2, BATCH, n)).astype(np.int8)
+        pairs[:, :4] = np.array([[-128, -128, 127, 127], [-128, 127, -128, 127]], np.int8)[:, :, None]
+        x1, x2 = pairs
+
+        def show(word: int, pairs: NDArray[np.int8] = pairs) -> None:
+            dut.in_data.value = int.from_bytes(pairs[0, word].tobytes(), "little")
+            dut.in_other.value = int.from_bytes(pairs[1, word].tobytes(), "little")
+
+        gaps = rng.random() < 0.05
+        got = await through(dut, BATCH, show, STAGES, (lambda: rng.random() < 0.5) if gaps else None)
+        found = np.frombuffer(b"".join(word.to_bytes(n, "little") for word in got), np.int8).reshape(-1, n)
         transactions.saw("results", found)
         wanted = element(x1, x2, model or op, record, mode)
         if found.shape != wanted.shape or not np.array_equal(found, wanted):
             at = np.argwhere(found != wanted)[0] if found.shape == wanted.shape else None
             where = "" if at is None else f" of {x1[*at]} and {x2[*at]}: {found[*at]}, expected {wanted[*at]}"
             raise Mismatch(f"{mode.name} {op.name}, {record}{where} ({len(found)} of {len(wanted)} words)")
+        cover.sample(pace="gaps" if gaps else "every_cycle")
+        sample(cover, mode, op, record, x1, x2)
         done += found.size
     dut._log.info(f"{mode.name} {op.name}: {done} results compared, 0 mismatches")
 
 
-async def open_bench(dut: Any) -> int:
-    """Clock, reset; returns how many results each operation is to be tested with."""
-    transactions.begin()
-    Clock(dut.clk, 10, "ns", impl="gpi").start()
-    dut.rst_n.value, dut.in_valid.value = 0, 0
-    # The second edge shows what the first has reset.
-    await RisingEdge(dut.clk)
-    await RisingEdge(dut.clk)
-    dut.rst_n.value = 1
+def wanted_values() -> int:
+    """Results per mode and operation."""
     return int(os.environ.get("VALUES", 10_000 if light() else 300_000))
 
 
 @cocotb.test()
 async def element_matches_model_in_every_mode(dut: Any) -> None:
     """Add, subtract and multiply; double, single and fp32."""
-    values = await open_bench(dut)
-    for mode in Rounding:
-        for op in (Elementwise.ADD, Elementwise.SUB, Elementwise.MUL):
-            await run(dut, mode, op, values)
+    await open_lanes(dut)
+    with counted(COVERAGE) as cover:
+        for mode in Rounding:
+            for op in (Elementwise.ADD, Elementwise.SUB, Elementwise.MUL):
+                await run(dut, cover, mode, op, wanted_values())
+
+
+@cocotb.test()
+async def element_forgets_words_at_reset(dut: Any) -> None:
+    """With one word in it, with two, up to full."""
+    await open_lanes(dut)
+    dut.cfg_mode.value, dut.cfg_op.value, dut.cfg_record.value = 0, int(Elementwise.ADD), 0
+    rng = np.random.default_rng(seed())
+
+    def show(word: int) -> None:
+        dut.in_data.value = int.from_bytes(rng.bytes(params()["N"]), "little")
+        dut.in_other.value = int.from_bytes(rng.bytes(params()["N"]), "little")
+
+    with counted(COVERAGE) as cover:
+        await forgets(dut, cover, show, STAGES)
 
 
 @cocotb.test(expect_error=Mismatch)
 async def element_score_tells_add_from_subtract(dut: Any) -> None:
     """The twin: the model subtracts."""
-    await open_bench(dut)
-    await run(dut, Rounding.DOUBLE, Elementwise.ADD, 10_000, model=Elementwise.SUB)
+    await open_lanes(dut)
+    await run(dut, Hits(COVERAGE), Rounding.DOUBLE, Elementwise.ADD, 10_000, model=Elementwise.SUB)

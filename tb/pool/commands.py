@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ def random_pool(rng: random.Random, config: Config, taps: int, **fixed: Any) -> 
 
     def rectangle(size: int) -> tuple[int, int]:
         low, high = rng.randint(0, size), rng.randint(0, size)
-        return rng.choice(((0, size), (0, 0xFFFF), (min(low, 2), size), (low, high), (size, 0xFFFF)))
+        return rng.choice(
+            ((0, size), (0, 0xFFFF), (min(low, 2), size), (0, high), (low, high), (size, 0xFFFF))
+        )
 
     (x_lo, x_hi), (y_lo, y_hi) = rectangle(width), rectangle(height)
     fields: dict[str, Any] = {
@@ -78,3 +81,33 @@ def random_pools(rng: random.Random, config: Config, words: Image, count: int, t
     ]
     commands = [random_pool(rng, config, taps, **corner) for corner in corners[:count]]
     return commands + [random_pool(rng, config, taps) for _ in range(count - len(commands))]
+
+
+def every_slide(rng: random.Random, config: Config) -> list[Pool]:
+    """Every form of window with every step, in random order: one window, overlapping ones, and apart."""
+    side = rng.randint(2, 4)
+    forms = ((1, 1), (1, side), (side, 1), (side, side), (side, side + 1))
+    commands = []
+    for (kh, kw), across, down in product(forms, (None, -1, 0, 1), (None, -1, 0, 1)):
+        if (kw == 1 and across == -1) or (kh == 1 and down == -1):
+            continue  # windows of one tap cannot overlap
+        fields = {
+            "kh": kh,
+            "kw": kw,
+            "cb": 1,
+            "out_w": 1 + (across is not None),
+            "out_h": 1 + (down is not None),
+        }
+        fields |= {"x_stride": kw + (across or 0), "y_stride": kh + (down or 0), "x_lo": 0, "y_lo": 0}
+        commands.append(random_pool(rng, config, 1, **fields, x_hi=0xFFFF, y_hi=0xFFFF))
+    return rng.sample(commands, len(commands))
+
+
+def every_border(rng: random.Random, config: Config) -> list[Pool]:
+    """Windows of 3 x 3 over 4 x 4 words, every set of sides of which is padding, in random order."""
+    cuts = ((0, 4), (rng.randint(1, 3), 4), (0, rng.randint(1, 3)), (1, rng.randint(2, 3)), (4, 4))
+    fields = {"kh": 3, "kw": 3, "cb": 1, "out_w": 2, "out_h": 2, "x_stride": 1, "y_stride": 1}
+    commands = []
+    for (x_lo, x_hi), (y_lo, y_hi) in product(cuts, cuts):
+        commands.append(random_pool(rng, config, 1, **fields, x_lo=x_lo, x_hi=x_hi, y_lo=y_lo, y_hi=y_hi))
+    return rng.sample(commands, len(commands))

@@ -6,17 +6,17 @@ from collections import Counter, deque
 from typing import Any, NamedTuple
 
 import cocotb
-import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import pool_reads, pool_results
-from models.isa import Pool, PoolKind, parse
+from models.isa import Pool, parse
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params
+from tb.common.collector import Collector
 from tb.common.compute import (
     BUFFER_WORDS,
     BufferPort,
@@ -32,6 +32,9 @@ from tb.common.compute import (
     rows,
     wide_config,
 )
+from tb.common.cover import Hits
+from tb.pool.coverage import COVERAGE
+from tb.pool.outcomes import Outcomes
 
 PINS = """rst_n cmd_valid cmd_ready cmd_data act_en act_addr desc_valid desc_ready sig_load_valid
     sig_load_ready out_valid out_ready idle"""
@@ -50,8 +53,9 @@ class Tap(NamedTuple):
 class PoolWatch(uvm_component):
     """Samples the pins once a cycle. Publishes Tap on `taps`; calls `accepted(command)`."""
 
-    def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
+    def __init__(self, name: str, parent: uvm_component, dut: Any, cover: Hits) -> None:
         super().__init__(name, parent)
+        self.cover = cover
         self.dut = pins_of(dut, PINS)
         self.edge = RisingEdge(dut.clk)
         self.taps = uvm_analysis_port("taps", self)
@@ -59,11 +63,15 @@ class PoolWatch(uvm_component):
         self.pending: Any = None  # results still to come
         self.cycle = 0
         self.seen = 0  # taps
-        self.lost: Counter[str] = Counter()  # cycles without a tap though one is due
+        self.lost: Counter[str] = Counter()  # cycles without a tap though one is due, or a command not taken
+        self.doing = "idle"
         self.flush()
 
     def flush(self) -> None:
         """Reset."""
+        if self.cycle > 1:
+            self.cover.sample(reset="starting" if self.doing == "idle" and self.due else self.doing)
+        self.doing = "idle"
         self.due: deque[int] = deque()  # taps of each accepted command
         self.in_reset = False
 
@@ -99,13 +107,40 @@ class PoolWatch(uvm_component):
             else:
                 self.check(not (desc or token), "a descriptor or a token without its read")
                 if self.due:
-                    ready = {"out": dut.out_ready, "desc": dut.desc_ready, "token": dut.sig_load_ready}
-                    self.lost.update([name for name, pin in ready.items() if not peek(pin)] or ["other"])
-            if peek(dut.cmd_valid) and peek(dut.cmd_ready):
+                    self.lost[self._cause()] += 1
+            self._doing(en)
+            if not peek(dut.cmd_valid):
+                self.lost["no_command"] += self.doing == "idle"
+            elif not peek(dut.cmd_ready):
+                self.lost["busy"] += 1
+            else:
                 command = parse(peek(dut.cmd_data).to_bytes(64, "little"))
                 assert isinstance(command, Pool)
                 self.due.append(command.pixels * command.kw * command.kh * command.cb)
                 self.accepted(command)
+
+    def _cause(self) -> str:
+        """Why no tap is read though one is due. A valid waits for the other stream's ready, too."""
+        dut = self.dut
+        if peek(dut.out_valid) and not peek(dut.out_ready):
+            return "result"
+        for name, stream in {"descriptor": "desc", "token": "sig_load"}.items():
+            if peek(getattr(dut, f"{stream}_valid")) and not peek(getattr(dut, f"{stream}_ready")):
+                return name
+        return "division" if peek(dut.desc_ready) and peek(dut.sig_load_ready) else "several"
+
+    def _doing(self, en: int | None) -> None:
+        if self.due or en:
+            self.doing = "reading" if en else "held"
+        elif peek(self.dut.out_valid):
+            self.doing = "result"
+        else:
+            self.doing = "dividing" if self.pending() else "idle"
+
+    def check_phase(self) -> None:
+        """Hand in the samples that were counted a cycle at a time."""
+        for stall, times in self.lost.items():
+            self.cover.sample(times, stall=stall)
 
 
 class PoolEnv(BlockEnv):
@@ -117,7 +152,8 @@ class PoolEnv(BlockEnv):
         rng = self.rng
         self.config = wide_config(params()["N"])
         self.words = image(rng, self.config.n)
-        self.outcomes: Counter[str] = Counter()
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.outcomes = Outcomes(self.cover, self.config, self.words)
 
         def stalls() -> Stalls:
             heavy = Stalls(rng, 0.8, 10)
@@ -132,7 +168,7 @@ class PoolEnv(BlockEnv):
         )
         self.sig, self.sig_sink = StreamAgent("sig", self, sig), HoldingSink("sig_sink", self, sig, stalls())
         self.out = StreamAgent("out", self, StreamPins(dut, "out"), "sink", stalls())
-        self.watch = PoolWatch("watch", self, dut)
+        self.watch = PoolWatch("watch", self, dut, self.cover)
         self.taps = Scoreboard("taps", self)
         self.descs = Scoreboard("descs", self)
         self.results = Scoreboard("results", self)
@@ -148,10 +184,16 @@ class PoolEnv(BlockEnv):
         self.out.port.connect(
             AnalysisSink("out_in", self, lambda word: self.results.observe(word.to_bytes(4 * n, "little")))
         )
+        # Behind the scoreboard, which has raised if the result is wrong.
+        self.out.port.connect(AnalysisSink("seen", self, self.outcomes.result_seen))
+
+    def flush(self) -> None:
+        """Reset: results under way are lost."""
+        self.outcomes.flush()
 
     def predict(self, command: Pool) -> None:
         """Everything that an accepted command must cause."""
-        addresses, inside = pool_reads(command, self.config)
+        addresses, _ = pool_reads(command, self.config)
         for block, flat in enumerate(addresses.reshape(command.cb, -1) % BUFFER_WORDS):
             last = len(flat) - 1
             for k, addr in enumerate(flat.tolist()):
@@ -162,21 +204,7 @@ class PoolEnv(BlockEnv):
         results = pool_results(command, self.config, self.words)
         for word in rows(results.reshape(-1, self.config.n)):
             self.results.expect(word)
-        self._count(command, inside.sum(axis=1), addresses, inside)
-
-    def _count(self, command: Pool, counts: Any, addresses: Any, inside: Any) -> None:
-        """What the windows of this command meet."""
-        kind = PoolKind(command.kind).name.lower()
-        self.outcomes[f"{kind}_of_nothing"] += int(np.sum(counts == 0))
-        self.outcomes[f"{kind}_of_a_part"] += int(np.sum((counts > 0) & (counts < inside.shape[1])))
-        if command.kind == PoolKind.AVERAGE:
-            x = self.words.view(np.int8)[addresses].astype(np.int64)
-            total = np.where(inside[None, :, :, None], x, 0).sum(axis=2)
-            taps = np.maximum(counts, 1)[None, :, None]
-            tie = 2 * (np.abs(total) % taps) == taps
-            self.outcomes["tie_up"] += int(np.sum(tie & (total > 0)))
-            self.outcomes["tie_down"] += int(np.sum(tie & (total < 0)))
-            self.outcomes["average_of_minimum"] += int(np.sum((total == -128 * taps) & (taps > 1)))
+        self.outcomes.accepted(command)
 
     async def run(self, commands: list[Pool], patience: int = 3000) -> None:
         """Send commands and wait for all they cause."""

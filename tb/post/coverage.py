@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tb.common.cover import Coverage, Cross, Never, Point
+from tb.common.rounding import CLAMP, MODE, SCALE
 
 # The states of npu_post, as its register holds them.
 STATES = {"param": 0, "wait": 1, "drain": 2, "flush": 3, "done": 4, "stamp": 5}
@@ -10,43 +11,18 @@ STATES = {"param": 0, "wait": 1, "drain": 2, "flush": 3, "done": 4, "stamp": 5}
 COVERAGE = Coverage(
     "post",
     # ---------------------------------------------------------------- arithmetic, a sample a lane and pixel
-    Point("mode", {"double": 0, "single": 1, "fp32": 2}, "rounding mode of what is requantised"),
-    Point("shift", {"left": range(1, 31), "none": 0, "right": range(-31, 0)}, "shift of a lane's record"),
-    Cross("mode_x_shift", ("mode", "shift"), [Never("fp32 takes no shift from the record", mode="fp32")]),
-    Point(
-        "exponent",
-        {"subnormal": 0, "small": range(1, 97), "useful": range(97, 128), "large": range(128, 255)},
-        "of a lane's float32 multiplier; with a useful one results are neither 0 nor saturated",
-    ),
-    Point("tie", ["first", "up", "down"], "a sum half-way between two results; `first` of two roundings"),
-    Cross(
-        "mode_x_tie",
-        ("mode", "tie"),
-        [
-            Never("only double rounds twice", mode=("single", "fp32"), tie="first"),
-            Never("ties of single go up", mode="single", tie="down"),
-        ],
-    ),
-    Point(
-        "edge",
-        ["left_shift_wraps", "int_min_squared", "single_wraps", "fp32_saturates"],
-        "results that int32 does not hold",
-    ),
-    Point(
-        "out",
-        ["saturated_high", "saturated_low", "on_max", "on_min", "inside"],
-        "a requantised sum plus zero point against the clamp",
-    ),
-    Cross("mode_x_out", ("mode", "out")),
+    *MODE,
+    *SCALE,
     # ---------------------------------------------------------------- tiles, a sample a tile
-    Point("clamp", ["full", "part", "one_value"], "range of the activation"),
-    Point("zero_point", {"lowest": -128, "zero": 0, "highest": 127, "other": range(-127, 127)}, "of a tile"),
+    *CLAMP,
     Point("bypass", {"off": 0, "on": 1}, "sums that are not requantised"),
     Point("elem", {"none": 0, "add": 1, "subtract": 2, "multiply": 3}, "what is done with the residual"),
     Point("table", ["off", "first", "second"], "which table the results go through"),
     Cross("path", ("bypass", "elem", "table"), about="every way through the lanes"),
     Point("elem_mode", {"double": 0, "single": 1, "fp32": 2}, "rounding mode of a tile"),
     Cross("elem_x_mode", ("elem", "elem_mode")),
+    Point("tie_rule", {"even": False, "plain": True}, "of fp32: bit 6 of an element record's s_out"),
+    Cross("elem_x_tie_rule", ("elem", "tie_rule"), [Never("no record, no rule", elem="none")]),
     Point("source", ["bank_0", "bank_1", "pool"], "where a tile's sums come from"),
     Point("start", {"restart": 1, "continue": 0}, "at its own address, or behind the last tile"),
     Cross("source_x_start", ("source", "start")),

@@ -10,7 +10,7 @@ from constrainedrandom import RandObj
 from numpy.typing import NDArray
 
 from models.blocks import param_records, post_words
-from models.elementwise import RECORD_BYTES, Element
+from models.elementwise import PLAIN_TIES, RECORD_BYTES, Element
 from models.isa import PARAM_WORDS, Config, Conv
 from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN, Rounding
 from tb.common.compute import BUFFER_WORDS, Desc, Image
@@ -88,7 +88,12 @@ def random_element(data: np.random.Generator, fp32: bool) -> Element:
     m1, m2 = (int(m) for m in data.integers(1 << 30, 1 << 31, 2))
     if fp32:
         m_out = int(data.integers(97, 128)) << 23 | int(data.integers(0, 1 << 23))
-        return Element(zp1, zp2, out_zp, low, high, 0, 0, int(data.integers(26, 36)), m1, m2, m_out)
+        shift = int(data.integers(26, 36))
+        if data.integers(2):  # few bits, and many ties
+            m_out, m1, m2, shift = int(data.integers(120, 127)) << 23, 1 << 20, 3 << 18, 20
+        return Element(
+            zp1, zp2, out_zp, low, high, 0, 0, shift + PLAIN_TIES * int(data.integers(2)), m1, m2, m_out
+        )
     s1, s2 = (int(s) for s in data.integers(-3, 2, 2))
     m_out = int(data.integers(1 << 30, 1 << 31))
     return Element(zp1, zp2, out_zp, low, high, s1, s2, int(data.integers(-24, 1)), m1, m2, m_out)

@@ -11,14 +11,16 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
 from numpy.typing import NDArray
 
 from models.quantize import Rounding, clamp, requantize
 from tb.agents import transactions
 from tb.agents.scoreboard import Mismatch
 from tb.bench import Bench, light, params, seed
+from tb.common.cover import Hits, counted
+from tb.common.lanes import forgets, open_lanes, through
+from tb.requant.coverage import COVERAGE
+from tb.requant.outcomes import sample
 
 BENCH = Bench("npu_requant", [{"N": 32}], timeout=1800)
 STAGES = 5
@@ -42,6 +44,15 @@ class Source:
         self.rng = np.random.default_rng([seed(), int(mode)])
         self.batch = 0
 
+    def clamp(self) -> tuple[int, int, int]:
+        """Zero point, lowest, highest: the last two sometimes one value, mostly all of int8."""
+        rng = self.rng
+        low, high = -128, 127
+        if rng.random() < 0.3:
+            low, high = sorted(int(end) for end in rng.integers(-128, 128, 2))
+            high = low if rng.random() < 0.2 else high
+        return int(rng.choice([0, -128, 127, int(rng.integers(-128, 128))])), low, high
+
     def config(self) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """(multiplier [n], shift [n]); over 62 batches every lane has every shift."""
         rng, n = self.rng, self.n
@@ -51,11 +62,13 @@ class Source:
             # Scales from subnormal to huge; most of them where results are neither 0 nor saturated.
             exponent = np.where(rng.random(n) < 0.9, rng.integers(97, 128, n), rng.integers(0, 255, n))
             fraction = np.where(rng.random(n) < 0.2, 0, rng.integers(0, 2**23, n))
-            return (exponent << 23 | fraction).astype(np.int32), shift
+            sign = np.where(rng.random(n) < 0.1, INT32[0], 0)
+            return (sign + (exponent << 23 | fraction)).astype(np.int32), shift
         multiplier = rng.integers(2**30, 2**31, n)
         edge = rng.random(n)
         multiplier = np.where(edge < 0.1, 2**30, np.where(edge < 0.2, 2**31 - 1, multiplier))
         multiplier = np.where(edge > 0.97, rng.integers(*INT32, n), np.where(edge > 0.95, 0, multiplier))
+        multiplier = np.where(edge > 0.99, INT32[0], multiplier)
         return multiplier.astype(np.int32), shift
 
     def sums(self, multiplier: NDArray[np.int32], shift: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -75,49 +88,47 @@ class Source:
         return np.clip(value, -(2**31), 2**31 - 1).astype(np.int32)
 
 
-async def run(dut: Any, mode: Rounding, values: int, model: Rounding | None = None) -> int:
+async def run(dut: Any, cover: Hits, mode: Rounding, values: int, model: Rounding | None = None) -> int:
     """Compare `values` sums; returns how many. Raises Mismatch. model: another mode for the model, a twin."""
-    transactions.begin()
     n = params()["N"]
-    Clock(dut.clk, 10, "ns", impl="gpi").start()
-    edge = RisingEdge(dut.clk)
-    dut.rst_n.value, dut.in_valid.value, dut.cfg_bypass.value = 0, 0, 0
-    # The second edge shows what the first has reset.
-    await edge
-    await edge
-    dut.rst_n.value = 1
+    await open_lanes(dut)
     dut.cfg_mode.value = int(mode)
     source, done = Source(mode, n), 0
+    rng = source.rng
     while done < values:
-        rng = source.rng
         multiplier, shift = source.config()
-        low, high = sorted(rng.integers(-128, 128, 2)) if rng.random() < 0.3 else (-128, 127)
-        zero_point = int(rng.choice([0, -128, 127, int(rng.integers(-128, 128))]))
+        zero_point, low, high = source.clamp()
         bias = (rng.integers(*INT32, n) >> rng.integers(0, 32, n)).astype(np.int32)
+        bypass = rng.random() < 0.05
         sums = source.sums(multiplier, shift)
+        if bypass:
+            sums >>= rng.integers(0, 32, sums.shape, dtype=np.int32)
+        dut.cfg_bypass.value = bypass
         dut.cfg_multiplier.value, dut.cfg_shift.value = pack(multiplier), pack(shift)
         dut.cfg_bias.value, dut.cfg_zero_point.value = pack(bias), zero_point & 0xFF
-        dut.cfg_act_min.value, dut.cfg_act_max.value = int(low) & 0xFF, int(high) & 0xFF
-        got = []
-        before = (sums.astype(np.int64) - bias).astype(np.int32)
-        for step in range(BATCH + STAGES + 1):
-            dut.in_valid.value = step < BATCH
-            if step < BATCH:
-                dut.in_acc.value = pack(before[step])
-            await edge
-            if dut.out_valid.value:
-                got.append(int(dut.out_data.value).to_bytes(n, "little"))
-        found = np.frombuffer(b"".join(got), np.int8).reshape(-1, n)
+        dut.cfg_act_min.value, dut.cfg_act_max.value = low & 0xFF, high & 0xFF
+        before = sums if bypass else (sums.astype(np.int64) - bias).astype(np.int32)
+
+        def show(word: int, before: NDArray[np.int32] = before) -> None:
+            dut.in_acc.value = pack(before[word])
+
+        gaps = rng.random() < 0.05
+        got = await through(dut, BATCH, show, STAGES, (lambda: rng.random() < 0.5) if gaps else None)
+        found = np.frombuffer(b"".join(word.to_bytes(n, "little") for word in got), np.int8).reshape(-1, n)
         transactions.saw("results", found)
-        wanted = clamp(requantize(sums, multiplier, shift, model or mode), zero_point, int(low), int(high))
+        scaled = sums if bypass else requantize(sums, multiplier, shift, model or mode)
+        wanted = clamp(scaled, zero_point, low, high)
         if found.shape != wanted.shape or not np.array_equal(found, wanted):
             place = np.argwhere(found != wanted)[0] if found.shape == wanted.shape else (0, 0)
             at, lane = int(place[0]), int(place[1])
             raise Mismatch(
-                f"{mode.name}: sum {sums[at, lane]} multiplier {multiplier[lane]} shift {shift[lane]} "
-                f"zero point {zero_point} clamp [{low}, {high}]: expected {wanted[at, lane]}, found "
-                f"{found[at, lane] if at < len(found) else 'nothing'} ({len(found)} of {len(wanted)} words)"
+                f"{mode.name}{' bypass' * bypass}: sum {sums[at, lane]} multiplier {multiplier[lane]} shift "
+                f"{shift[lane]} zero point {zero_point} clamp [{low}, {high}]: expected {wanted[at, lane]}, "
+                f"found {found[at, lane] if at < len(found) else 'nothing'} "
+                f"({len(found)} of {len(wanted)} words)"
             )
+        cover.sample(pace="gaps" if gaps else "every_cycle")
+        sample(cover, mode, sums, None if bypass else (multiplier, shift), (zero_point, low, high))
         done += found.size
     dut._log.info(f"{mode.name}: {done} sums compared, 0 mismatches")
     return done
@@ -131,22 +142,40 @@ def wanted_values() -> int:
 @cocotb.test()
 async def requant_double_matches_model(dut: Any) -> None:
     """TFLite's two roundings."""
-    assert await run(dut, Rounding.DOUBLE, wanted_values()) >= wanted_values()
+    with counted(COVERAGE) as cover:
+        assert await run(dut, cover, Rounding.DOUBLE, wanted_values()) >= wanted_values()
 
 
 @cocotb.test()
 async def requant_single_matches_model(dut: Any) -> None:
     """One rounding."""
-    assert await run(dut, Rounding.SINGLE, wanted_values()) >= wanted_values()
+    with counted(COVERAGE) as cover:
+        assert await run(dut, cover, Rounding.SINGLE, wanted_values()) >= wanted_values()
 
 
 @cocotb.test()
 async def requant_fp32_matches_model(dut: Any) -> None:
     """float32, rounded three times to even."""
-    assert await run(dut, Rounding.FP32, wanted_values()) >= wanted_values()
+    with counted(COVERAGE) as cover:
+        assert await run(dut, cover, Rounding.FP32, wanted_values()) >= wanted_values()
+
+
+@cocotb.test()
+async def requant_forgets_words_at_reset(dut: Any) -> None:
+    """With one word in it, with two, up to full."""
+    await open_lanes(dut)
+    rng = np.random.default_rng(seed())
+    for name in ("mode", "bypass", "multiplier", "shift", "bias", "zero_point", "act_min", "act_max"):
+        getattr(dut, f"cfg_{name}").value = 0
+
+    def show(word: int) -> None:
+        dut.in_acc.value = pack(rng.integers(*INT32, params()["N"]).astype(np.int32))
+
+    with counted(COVERAGE) as cover:
+        await forgets(dut, cover, show, STAGES)
 
 
 @cocotb.test(expect_error=Mismatch)
 async def requant_score_tells_double_from_single(dut: Any) -> None:
     """The twin: the modes differ in one sum of a thousand, and that is found."""
-    await run(dut, Rounding.DOUBLE, 100_000, model=Rounding.SINGLE)
+    await run(dut, Hits(COVERAGE), Rounding.DOUBLE, 100_000, model=Rounding.SINGLE)

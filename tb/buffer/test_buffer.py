@@ -12,6 +12,8 @@ from tb.agents.env import BlockEnv, start
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.bench import Bench, params
+from tb.buffer.coverage import COVERAGE
+from tb.common.collector import Collector
 
 BENCH = Bench(
     toplevel="buffer_bench",
@@ -52,8 +54,44 @@ class Ports(uvm_component):
             before = known and cycle is not None
             if cycle:
                 left = self.env.model(cycle)
+                self.env.outcomes.sample(cycle)
                 if known:
                     self.env.scoreboard.expect(left)
+
+
+class Outcomes:
+    """Samples each cycle, and each read with what was written before it and after it."""
+
+    def __init__(self, env: BufferEnv) -> None:
+        self.env = env
+        self.cover = Collector("cover", env, COVERAGE).hits
+        self.written: int | None = None  # in the cycle before
+        self.read: int | None = None  # last
+        self.held, self.meanwhile = 0, "nothing"
+
+    def sample(self, cycle: Cycle) -> None:
+        """The next cycle; at its end the word read before was still as expected."""
+        ports = ("none", "write", "read", "both")[cycle.wr_en + 2 * cycle.rd_en]
+        self.cover.sample(ports=ports, meet=int(cycle.rd_addr == cycle.wr_addr))
+        if cycle.rd_en:
+            self.new_read(cycle.rd_addr)
+        elif self.read is not None:
+            self.held += 1
+            if cycle.wr_en and self.meanwhile != "write_to_it":
+                self.meanwhile = self.where(cycle.wr_addr, self.read)
+        self.written = cycle.wr_addr if cycle.wr_en else None
+
+    def where(self, written: int | None, word: int) -> str:
+        """A write, if any, as a read of `word` sees it."""
+        return "nothing" if written is None else "write_to_it" if written == word else "write_elsewhere"
+
+    def new_read(self, word: int) -> None:
+        """The read before has been held up to here."""
+        if self.read is not None:
+            self.cover.sample(held=self.held, meanwhile=self.meanwhile)
+        corner = {0: "first", self.env.depth - 1: "last"}.get(word, "inside")
+        self.cover.sample(word=corner, before=self.where(self.written, word))
+        self.read, self.held, self.meanwhile = word, 1, "nothing"
 
 
 class BufferEnv(BlockEnv):
@@ -65,6 +103,7 @@ class BufferEnv(BlockEnv):
         self.words: dict[int, int] = {}
         self.read: int | None = None
         self.scoreboard = Scoreboard("scoreboard", self)
+        self.outcomes = Outcomes(self)
         self.ports = Ports("ports", self, dut)
 
     def model(self, cycle: Cycle) -> int | None:
@@ -99,8 +138,13 @@ async def buffer_returns_what_was_written(dut: Any) -> None:
 
 @cocotb.test()
 async def buffer_reads_old_word_when_both_ports_meet(dut: Any) -> None:
+    """And in the next cycle the new one, on every word."""
     async with start(BufferEnv, dut) as env:
-        await env.play([env.random(1, 1, near=True) for _ in range(100)])
+        cycles = []
+        for address in range(env.depth):
+            cycles.append(env.random(1, 1)._replace(wr_addr=address, rd_addr=address))
+            cycles.append(env.random(0, 1)._replace(rd_addr=address))
+        await env.play(cycles)
 
 
 @cocotb.test()

@@ -13,7 +13,7 @@ from cocotb.triggers import Timer
 
 from compiler.slice import cut
 from models.blocks import groups_of, window_words
-from models.isa import COMMAND_BYTES, Cause, Compute, Conv, Dest, End, Load, Pool, Store, decode
+from models.isa import COMMAND_BYTES, Cause, Compute, Conv, Dest, End, Load, Pool, PoolKind, Store, decode
 from tb.bench import light, seed
 from tb.chip import host
 from tb.chip.activity import UNIT_RECORD, UNITS_LOG
@@ -403,7 +403,10 @@ async def chip_accounts_for_what_a_program_is_made_to_wait_for(dut: Any) -> None
     blocks = Load(dest=Dest.WGT, address=0x2000, run=taps * n)
     pool = Pool(x_hi=1, y_hi=1, bypass=True, wait_load=True, signal_store=True)
     conv = Conv(cb=taps, clear=True, drain=True, wait_load=True, signal_store=True)
+    again = replace(fed, wait_compute=True, signal_compute=False)
     gone = Store(address=0x4000, wait_compute=True)
+    line = replace(pool, out_w=words, x_step=1, x_stride=1, x_hi=words)
+    average = replace(line, kind=PoolKind.AVERAGE, signal_load=True, signal_store=False)
     # The data are on their way while the command that waits for them is read.
     waits = latency + words - COMMAND_BYTES // n - 10
     for commands, least in (
@@ -411,9 +414,16 @@ async def chip_accounts_for_what_a_program_is_made_to_wait_for(dut: Any) -> None
         ([record, blocks, fed, conv, gone], {"busy": taps, "weights": (taps - 1) * (n - 1)}),
         ([fed, pool, gone], {"pool": 1, "load": waits, "drain": latency}),
         (
-            [fed, replace(pool, out_w=words, x_step=1, x_stride=1, x_hi=words), replace(gone, run=words)],
+            [fed, line, replace(gone, run=words)],
             {"pool": words, "load": waits, "drain": latency + words},
         ),
+        # Load has a command that it cannot begin, but is what is waited for: its data are under way.
+        (
+            [fed, again, replace(pool, signal_load=True), gone],
+            {"pool": 1, "load": waits - COMMAND_BYTES // n},
+        ),
+        # Post has no end of dividing, and there is nothing to store.
+        ([fed, average, again], {"pool": words, "load": waits, "drain": 8 * words}),
     ):
         image = chip.rng.integers(0, 256, 0x6000).astype(np.uint8)
         image[0x5000:] = 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge, with_timeout
 from pyuvm import uvm_component
 
-from models.blocks import window_bursts
-from models.isa import TOKEN_MAX, Load
+from models.isa import PAGE, TOKEN_MAX, Load
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
 from tb.agents.burst import Burst
 from tb.agents.edges import at_every
@@ -19,48 +18,53 @@ from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import AnalysisSink, Mismatch, Missing, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import Bench, params, seed
+from tb.common.collector import Collector
 from tb.common.commands import SPACE, Noise, random_windows, wide_config
+from tb.common.cover import Hits
 from tb.common.watch import EngineError, Gate, value_of
+from tb.lib.coverage import COVERAGE, MOVES
+from tb.lib.outcomes import ReadOrder, Step, WalkOutcomes, level_name
 
 BENCH = Bench(
     toplevel="lib_bench",
-    params=[{"N": 4, "MAX_BURST": 8, "LOG_D": 1}, {"N": 16, "MAX_BURST": 256, "LOG_D": 3}],
+    params=[{"N": 4, "MAX_BURST": 256, "LOG_D": 1}, {"N": 32, "MAX_BURST": 8, "LOG_D": 3}],
     sources=["tb/hdl/lib_bench.v"],
     timeout=120,
 )
 FIELDS = ("address", "stride_y", "stride_x", "run", "count_x", "count_y")
 
 
-class Step(NamedTuple):
-    """A burst of the walk."""
-
-    addr: int
-    beats: int
-    last: int
-
-
 class Watch(uvm_component):
     """Every rising edge: the queues' flags follow their levels, the mux routes and prefers as it says."""
 
-    def __init__(self, name: str, parent: LibEnv, dut: Any) -> None:
+    def __init__(self, name: str, parent: LibEnv, dut: Any, cover: Hits) -> None:
         super().__init__(name, parent)
         self.dut = dut
+        self.cover = cover
+        self.order = ReadOrder(cover)
         self.limit = {"fifo": 1 << params()["LOG_D"], "tokens": TOKEN_MAX}
-        self.most = dict.fromkeys(self.limit, 0)
+        self.ran = False
         self.flush()
 
     def flush(self) -> None:
         """Reset: all empty."""
+        if self.ran:
+            levels = {f"reset_{name}": level_name(self.count[name], self.limit[name]) for name in self.limit}
+            waits = ("fetch_waits", "load_waits")[self.chosen] if self.waiting else "free"
+            self.cover.sample(**levels, reset_walk=self.walking, reset_mux=waits)
         self.count = dict.fromkeys(self.limit, 0)
-        self.waiting = False
+        self.waiting, self.chosen, self.walking = False, 0, 0
+        self.order.flush()
 
     async def run_phase(self) -> None:
         await at_every(RisingEdge(self.dut.clk), self.turn)
 
     def turn(self) -> None:
         if to_int(self.dut.rst_n) == 1:
+            self.ran = True
             for name in self.limit:
                 self.queue(name)
+            self.walk()
             self.mux()
 
     def rule(self, name: str, found: int, expected: int) -> None:
@@ -78,9 +82,22 @@ class Watch(uvm_component):
         self.rule(f"{name}_out_valid", out_valid, int(count > 0))
         if name == "fifo":
             self.rule("fifo_level", self.pin("fifo_level"), count)
-        count += in_ready & self.pin(f"{name}_in_valid")
-        self.count[name] = count - (out_valid & self.pin(f"{name}_out_ready"))
-        self.most[name] = max(self.most[name], self.count[name])
+        offered, wanted = self.pin(f"{name}_in_valid"), self.pin(f"{name}_out_ready")
+        push, pop = in_ready & offered, out_valid & wanted
+        self.count[name] = count + push - pop
+        level = level_name(count, self.limit[name])
+        self.cover.sample(**{f"{name}_level": level, f"{name}_move": MOVES[push + 2 * pop]})
+        self.cover.sample(offered - push, stall=f"{name}_full")
+        self.cover.sample(wanted - pop, stall=f"{name}_empty")
+
+    def walk(self) -> None:
+        given, ready = self.pin("walk_cmd_valid"), self.pin("walk_cmd_ready")
+        shown, taken = self.pin("walk_burst_valid"), self.pin("walk_burst_ready")
+        self.rule("walk_burst_valid", shown, 1 - ready)
+        self.cover.sample(given & ~ready & 1, stall="walk_busy")
+        self.cover.sample(ready & ~given & 1, stall="walk_idle")
+        self.cover.sample(shown & ~taken & 1, stall="burst_not_taken")
+        self.walking = given if ready else int(not (taken and self.pin("walk_burst_last")))
 
     def mux(self) -> None:
         valid, asked = self.pin("m_axi_arvalid"), [self.pin(f"s{i}_ar_valid") for i in (0, 1)]
@@ -91,13 +108,24 @@ class Watch(uvm_component):
                 self.rule("m_axi_arid", chosen, 0 if asked[0] else 1)
             taken = [self.pin(f"s{i}_ar_ready") & asked[i] for i in (0, 1)]
             self.rule("readies of the other manager", taken[1 - chosen], 0)
-            self.rule("ready of the chosen manager", taken[chosen], self.pin("m_axi_arready"))
+            ready = self.pin("m_axi_arready")
+            self.rule("ready of the chosen manager", taken[chosen], ready)
+            asks = "both" if all(asked) else "fetch" if asked[0] else "load"
+            shown = "again" if self.waiting else "first"
+            self.cover.sample(asks=asks, shown=shown, chosen=chosen, taken=ready)
+            self.chosen = chosen
+            if ready:
+                self.order.ask(chosen)
         self.waiting = bool(valid and not self.pin("m_axi_arready"))
         data = [self.pin("s0_r_valid"), self.pin("s1_r_valid")]
         self.rule("data on offer", sum(data), self.pin("m_axi_rvalid"))
         if any(data):
             self.rule("m_axi_rid", self.pin("m_axi_rid"), data.index(1))
-            self.rule("m_axi_rready", self.pin("m_axi_rready"), self.pin(f"s{data.index(1)}_r_ready"))
+            manager, accepted = data.index(1), self.pin("m_axi_rready")
+            self.rule("m_axi_rready", accepted, self.pin(f"s{manager}_r_ready"))
+            self.cover.sample(data_for=manager, accepted=accepted)
+            if accepted and self.pin("m_axi_rlast"):
+                self.order.ended(manager)
 
 
 class LibEnv(BlockEnv):
@@ -128,9 +156,11 @@ class LibEnv(BlockEnv):
         self.memory = AxiMemoryAgent("memory", self, Axi4Pins(dut, "m_axi", "r"), memory, self.rng, timing)
         self.fifo = Scoreboard("fifo", self, lambda item: [item], minimum=0)
         self.tokens = Scoreboard("tokens", self, lambda item: [item], minimum=0)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.walks = WalkOutcomes(self.cover, self.config)
         self.walk = Scoreboard("walk", self, self.steps, minimum=0)
         self.reads = [Scoreboard(f"reads{i}", self, self.read_of(i), minimum=0) for i in (0, 1)]
-        self.watch = Watch("watch", self, dut)
+        self.watch = Watch("watch", self, dut, self.cover)
 
     def connect_phase(self) -> None:
         for scoreboard, stimulus, actual in (
@@ -140,16 +170,19 @@ class LibEnv(BlockEnv):
         ):
             self.agents[stimulus].port.connect(scoreboard.stimulus)
             self.agents[actual].port.connect(scoreboard.actual)
+        # Behind the scoreboard, which has raised if the burst is wrong.
+        self.agents["walk_burst"].port.connect(AnalysisSink("walked", self, self.walks.seen))
         for i in (0, 1):
             self.agents[f"s{i}_ar"].port.connect(self.reads[i].stimulus)
         self.memory.port.connect(AnalysisSink("route", self, lambda b: self.reads[b.id & 1].observe(b)))
 
     def steps(self, item: Any) -> list[Step]:
-        """The walk's model: models/blocks.py."""
-        command = Load(**dict(zip(FIELDS, item, strict=True)))
-        addresses, beats = (column.tolist() for column in window_bursts(command, self.config))
-        last = len(beats) - 1
-        return [Step(a % SPACE, b, i == last) for i, (a, b) in enumerate(zip(addresses, beats, strict=True))]
+        """The bursts of a command."""
+        return self.walks.steps(Load(**dict(zip(FIELDS, item, strict=True))))
+
+    def flush(self) -> None:
+        """Reset."""
+        self.walks.flush()
 
     def read_of(self, manager: int) -> Any:
         """A manager's burst as it must appear at the memory, with its data."""
@@ -251,6 +284,46 @@ async def mux_prefers_fetch_and_keeps_an_address_shown(dut: Any) -> None:
         for scoreboard in env.reads:
             await scoreboard.drained(dut.clk)
             assert scoreboard.compared >= 13
+
+
+@cocotb.test()
+async def walk_cuts_runs_wherever_they_end(dut: Any) -> None:
+    """Runs around MAX_BURST, from addresses that far before a page, alone and in rows, with any stride."""
+    async with start(LibEnv, dut) as env:
+        n, longest = env.config.n, env.config.max_burst
+        lengths = (1, longest - 1, longest, longest + 1, 2 * longest)
+        commands = []
+        for run in lengths:
+            for before in lengths:
+                for count_x, count_y in ((1, 1), (1, 2), (2, 1), (3, 2)):
+                    near = (0, run * n, run * count_x * n, SPACE - n, PAGE)
+                    strides = env.rng.choice(near), env.rng.choice(near)
+                    commands.append((2 * PAGE - before * n, *strides, run, count_x, count_y))
+        await env.agents["walk_cmd"].send(env.rng.sample(commands, len(commands)))
+        await env.walk.drained(dut.clk)
+
+
+@cocotb.test()
+async def lib_works_after_reset_of_what_is_full(dut: Any) -> None:
+    """Also of what is empty, or almost full; a burst nobody takes, either manager's address that waits."""
+    async with start(LibEnv, dut, stalls=False) as env:
+        await env.reset()
+        gate = Gate()
+        for name in ("fifo_out", "tokens_out", "walk_burst"):
+            env.agents[name].sink.stalls = gate
+        env.memory.driver.timing.stalls = {"ar": gate}
+        for room, manager in enumerate(("s0_ar", "s1_ar")):
+            gate.closed = True
+            await env.cycles(2)
+            waiting = [cocotb.start_soon(env.send(name, 4)) for name in (manager, "walk_cmd")]
+            await env.send("fifo_in", env.watch.limit["fifo"] - room)
+            await env.send("tokens_in", TOKEN_MAX - room)
+            await env.cycles(3)
+            await env.reset()
+            gate.closed = False
+            for task in waiting:
+                await task
+            await env.all_at_once(20)
 
 
 @cocotb.test()

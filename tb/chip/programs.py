@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,10 +49,16 @@ class Image:
         self.put(number, replace(self.command(number), **fields).encode())
 
 
-def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> None:
-    """One random operator at the end of a network."""
+# Operators at random, and how often.
+KINDS = {"conv": 9, "depthwise": 3, "grouped": 3, "max": 3, "avg": 3, "table": 3}
+KINDS |= {"add": 1, "sub": 1, "mul": 1, "pad": 1, "concat": 1, "cut": 1}
+COPIES = {"pad": grow_pad, "concat": grow_concat, "cut": grow_cut}
+WEIGHTS = np.array(list(KINDS.values())) / sum(KINDS.values())
+
+
+def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int, kind: str) -> None:
+    """One operator of this kind, else random, at the end of a network; a cut only of what is large enough."""
     small = min(network.x.shape[:2])
-    kind = rng.choice(["conv", "conv", "conv", "depthwise", "grouped", "max", "avg", "table", "join", "copy"])
     if kind == "conv":
         kernel = (int(rng.integers(1, min(small, 4) + 1)), int(rng.integers(1, min(small, 4) + 1)))
         dilation = (1, 1) if max(kernel) == 1 or small < 7 else (int(rng.integers(1, 3)),) * 2
@@ -73,36 +80,42 @@ def _grow(network: RandomNetwork, rng: np.random.Generator, channels: int) -> No
             size = (int(rng.integers(1, min(small, 3) + 1)),) * 2
             groups = int(rng.choice([g for g in (1, 2, 3, 4) if network.x.shape[2] % g == 0]))
             network.conv(groups * int(rng.integers(1, 9)), size, groups=groups)
-    elif kind == "copy":
-        grow = [grow_pad, grow_concat] + ([grow_cut] if small >= 3 else [])
-        grow[rng.integers(len(grow))](network)
-    elif kind == "join":
+    elif kind in COPIES:
+        COPIES[kind](network)
+    elif kind in ("add", "sub", "mul"):
         alike = [name for name, value in network.values.items() if value.shape == network.x.shape]
         activation = str(rng.choice(["NONE", "RELU"]))
-        network.join(str(rng.choice(["add", "sub", "mul"])), str(rng.choice(alike)), activation)
+        network.join(kind, str(rng.choice(alike)), activation)
     elif kind == "table":
         network.table(str(rng.choice(["logistic", "relu", "leaky_relu"])))
     else:
         size = (int(rng.integers(1, min(small, 3) + 1)),) * 2
-        network.pool(str(kind), size, padding=str(rng.choice(["SAME", "VALID"])))
+        network.pool(kind, size, padding=str(rng.choice(["SAME", "VALID"])))
 
 
 def random_image(
-    rng: np.random.Generator, config: Config, operators: int = 3, dense: bool = True, most: int = 9
+    rng: np.random.Generator,
+    config: Config,
+    operators: int | Sequence[str] = 3,
+    dense: bool = True,
+    most: int = 9,
+    contract: str | None = None,
 ) -> Image:
-    """A random network of that many operators, then sometimes a fully connected one, with its input; in the
-    arithmetic of any contract.
+    """A random network of that many operators, or of these KINDS, then sometimes a fully connected one, with
+    its input; in the arithmetic of that contract, or of any.
 
     most: rows and columns of the input at most; channels go up to four times that.
     """
     network = start(rng, most=most, channels=2 * most)
     first = network.x
-    for _ in range(operators):
-        _grow(network, rng, 4 * most)
+    if isinstance(operators, int):
+        operators = rng.choice(list(KINDS), operators, p=WEIGHTS).tolist()
+    for kind in operators:
+        _grow(network, rng, 4 * most, kind)
     if dense and rng.integers(2):
         network.flatten()
         network.dense(int(rng.integers(1, 20)))
-    contract = str(rng.choice(CONTRACTS))
+    contract = contract or str(rng.choice(CONTRACTS))
     compiled = compile_network(replace(read_network(network.finish()), contract=contract), config)
     dram = compiled.dram.copy()
     # What nobody writes is noise, so that a read of it shows.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from functools import cache
+from itertools import cycle, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,33 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
+from compiler.ir import CONTRACTS
 from compiler.slice import cut
 from models.blocks import groups_of, window_words
-from models.isa import COMMAND_BYTES, Cause, Compute, Conv, Dest, End, Load, Pool, PoolKind, Store, decode
+from models.isa import (
+    COMMAND_BYTES,
+    TOKEN_MAX,
+    Cause,
+    Compute,
+    Conv,
+    Dest,
+    End,
+    Load,
+    Pool,
+    PoolKind,
+    Store,
+    decode,
+)
 from tb.bench import light, seed
 from tb.chip import host
 from tb.chip.activity import UNIT_RECORD, UNITS_LOG
-from tb.chip.host import COUNTER_NAMES, PERIOD_NS, HostError
-from tb.chip.programs import Image, random_image
+from tb.chip.coverage import COVERAGE, FOUND
+from tb.chip.host import COUNTER_NAMES, PERIOD_NS, ErrorRecord, HostError
+from tb.chip.programs import KINDS, Image, random_image
 from tb.chip.score import ProgramScore, expected_columns
 from tb.chip.session import Outcome, Session, bench, check, fetched
 from tb.chip.tile import DRAM, TILE, TileJob, leave
+from tb.common.cover import counted
 
 BENCH = bench(
     [
@@ -44,11 +62,31 @@ BENCH = bench(
         ("chip_bench", "*"),
         *(("axi_memory", name) for name in ("latency", "jitter", "stall", "read_count", "write_count")),
         *(("axi_memory", name) for name in ("err_read", "err_write", "err_resp")),
+        *(("npu", name) for name in ("f_quiet", "l_idle", "l_stat_wait", "load_missing", "room_missing")),
+        *(("npu", name) for name in ("d_idle", "s_idle", "s_stat_wait")),
     ],
     timeout=900,
 )
 NEVER = 2**32 - 1
 LIMIT = 1_000_000  # cycles; the longest of these programs takes a tenth of it
+
+
+class Decks:
+    """What the good programs of a simulation go through, in whatever test: each contract with every
+    kind of operator, and every temper of the memory."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(seed())
+        networks = []
+        for contract in CONTRACTS:
+            kinds = rng.permutation(list(KINDS)).tolist()
+            networks += [(contract, kinds[at : at + 3]) for at in range(0, len(kinds), 3)]
+        tempers = list(product((2, 10, 100), (0, 60, 200)))
+        self.networks = cycle([networks[i] for i in rng.permutation(len(networks))])
+        self.tempers = cycle([tempers[i] for i in rng.permutation(len(tempers))])
+
+
+decks = cache(Decks)
 
 
 class Chip:
@@ -60,18 +98,32 @@ class Chip:
         self.memory = session.host.dut.u_memory
         self.rng = np.random.default_rng([seed(), session.config.n])
         self.repeats = 1 if light() else 4
+        self.after = -1  # how the program before has ended, as coverage.py counts it: by a reset
 
     @classmethod
     async def open(cls, dut: Any) -> Chip:
         return cls(await Session.open(dut))
 
-    async def prepare(self, operators: int = 3) -> Image:
+    async def prepare(self, operators: int | Sequence[str] = 3, contract: str | None = None) -> Image:
         """A new random network in the memory, and new latency and stalls."""
-        image = random_image(self.rng, self.session.config, operators)
+        image = random_image(self.rng, self.session.config, operators, contract=contract)
         await self.session.load(image.dram)
-        latency, jitter, stall = map(self.rng.choice, ([2, 10, 100], [0, 30], [0, 60, 200]))
-        self.pace(int(latency), int(jitter), int(stall))
+        self.temper = next(decks().tempers)
+        latency, stall = self.temper
+        self.pace(latency, int(self.rng.choice([0, 30])), stall)
         return image
+
+    def saw(self, **values: Any) -> None:
+        """Count an outcome, of a program that was compared."""
+        with counted(COVERAGE) as hits:
+            hits.sample(**values)
+
+    def ended(self, record: ErrorRecord | None) -> None:
+        """Count how a program has ended, and keep it for the next."""
+        self.after = 0
+        if record:
+            self.saw(cause=int(record.cause), engine=record.id)
+            self.after = int(record.cause)
 
     def pace(self, latency: int, jitter: int = 0, stall: int = 0) -> None:
         """How the memory answers from now on: the plusargs of these names."""
@@ -84,7 +136,8 @@ class Chip:
 
     async def good_program(self) -> ProgramScore:
         """Run a random network and compare everything; tensors also with the operator models."""
-        image = await self.prepare()
+        contract, kinds = next(decks().networks)
+        image = await self.prepare(kinds, contract)
         outcome = await self.run(image)
         score = check(outcome, self.session)
         for name in (layer.target for layer in image.compiled.layers):
@@ -94,7 +147,18 @@ class Chip:
         stamps = await self.host.stamps(len(image.compiled.layers))
         ends = [0, *(stamp["cycles"] for stamp in stamps), outcome.counters["cycles"]]
         assert ends == sorted(ends), f"layers end at {ends}"
+        for layer in image.compiled.layers:
+            self.saw(operator=layer.op, contract=contract)
+        self.saw(latency=self.temper[0], stall=self.temper[1], after=self.after)
+        self.spent(outcome.counters)
+        self.ended(None)
         return score
+
+    def spent(self, counters: Mapping[str, int]) -> None:
+        """Count what a program spent its time with."""
+        for name in (*host.ACCOUNT, "load_wait", "store_wait"):
+            if counters[name]:
+                self.saw(spent=name)
 
     async def stopped_program(self, image: Image, cause: Cause) -> Outcome:
         """Run a program that must stop with this cause; what it did before must be right."""
@@ -106,7 +170,60 @@ class Chip:
         score = ProgramScore()
         score.compare(replace(outcome.trace, fetch=fetch), outcome.table, prefix=True)
         assert not score.mismatches, str(score.mismatches[0])
+        self.ended(outcome.error)
         return outcome
+
+    def found(self) -> dict[str, str]:
+        """What the engines are doing, by the wires between them."""
+        wires = self.host.dut.u_npu
+        idle = {"load": wires.l_idle, "compute": wires.d_idle, "store": wires.s_idle}
+        waits = {
+            "load": (wires.l_stat_wait,),
+            "compute": (wires.load_missing, wires.room_missing),
+            "store": (wires.s_stat_wait,),
+        }
+        states = {"fetch": "quiet" if int(wires.f_quiet.value) else "reads"}
+        for name in idle:
+            waiting = any(int(wire.value) for wire in waits[name])
+            states[name] = "waits" if waiting else "idle" if int(idle[name].value) else "works"
+        return states
+
+    def cut_off(self, way: str, found: Mapping[str, str]) -> None:
+        """Count what a reset or the host has cut off."""
+        self.saw(cut_off=way, **{f"{engine}_was": state for engine, state in found.items()})
+
+    async def under_way(self) -> AsyncIterator[Image]:
+        """Programs to be cut off: some at a random cycle, then some in which each engine is in each state.
+        Then again one that is not cut off."""
+        for _ in range(self.repeats):
+            image = await self.prepare()
+            await self.host.start(image.base, image.length)
+            await Timer(int(self.rng.integers(1500)) * PERIOD_NS, "ns")
+            yield image
+            await self.good_program()
+        if light():
+            return
+        for engine, states in FOUND.items():
+            for state in states:
+                for _ in range(10):
+                    image = await self.prepare()
+                    self.pace(2)  # load has to wait for nothing but others
+                    await self.host.start(image.base, image.length)
+                    there = await self.comes_to(engine, state)
+                    yield image
+                    if there:
+                        break
+            await self.good_program()
+
+    async def comes_to(self, engine: str, state: str) -> bool:
+        """Wait until an engine is in that state. False if the program ends, or takes very long, before."""
+        for _ in range(2000):
+            await Timer(2 * PERIOD_NS, "ns")
+            if int(self.host.dut.irq.value):
+                return False
+            if self.found()[engine] == state:
+                return True
+        return False
 
 
 @cocotb.test()
@@ -227,13 +344,15 @@ async def chip_stops_on_any_failed_burst(dut: Any) -> None:
     """The n-th read or write fails: address, ID and command are recorded, the next program is right."""
     chip = await Chip.open(dut)
     for response in (2, 3):
-        for kind in ("read", "write"):
+        for kind, which in (("read", "first"), ("read", "last"), ("read", "any"), ("write", "any")):
             image = await chip.prepare()
             machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
             count = machine.counters()[f"{kind}_bursts"]
             before = int(getattr(chip.memory, f"{kind}_count").value)
             chip.memory.err_resp.value = response
-            getattr(chip.memory, f"err_{kind}").value = before + int(chip.rng.integers(count))
+            # The first read is of fetch, the last one of load.
+            nth = {"first": 0, "last": count - 1}.get(which, int(chip.rng.integers(count)))
+            getattr(chip.memory, f"err_{kind}").value = before + nth
             first = {"read": Cause.READ_SLVERR, "write": Cause.WRITE_SLVERR}[kind]
             outcome = await chip.stopped_program(image, Cause(first + response - 2))
             getattr(chip.memory, f"err_{kind}").value = NEVER
@@ -292,6 +411,7 @@ async def chip_ends_what_never_ends(dut: Any) -> None:
             await chip.host.write(host.CTRL, host.STOP)
         record = await chip.host.finish(10_000)
         assert record is not None and record.cause == cause, f"{record}"
+        chip.ended(record)
         await chip.session.traffic()
         await chip.host.write(host.WATCHDOG, 0x100000)
         await chip.good_program()
@@ -301,34 +421,30 @@ async def chip_ends_what_never_ends(dut: Any) -> None:
 async def chip_stops_at_once_when_the_host_says_so(dut: Any) -> None:
     """In the middle of traffic: every burst under way ends, what was written is right."""
     chip = await Chip.open(dut)
-    for _ in range(chip.repeats):
-        image = await chip.prepare()
-        machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
-        await chip.host.start(image.base, image.length)
-        await Timer(int(chip.rng.integers(1500)) * PERIOD_NS, "ns")
-        busy = await chip.host.read(host.STATUS) == 1
+    async for image in chip.under_way():
+        found, busy = chip.found(), await chip.host.read(host.STATUS) == 1
         await chip.host.write(host.CTRL, host.STOP)
         record = await chip.host.finish(10_000)
         if busy and record is not None:
             assert record.cause == Cause.STOPPED, f"{record}"
+            chip.cut_off("stop", found)
+        chip.ended(record)
+        machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
         score = ProgramScore()
         score.compare(machine, await chip.session.traffic(), prefix=True)
         assert not score.mismatches, str(score.mismatches[0])
-        await chip.good_program()
 
 
 @cocotb.test()
 async def chip_survives_reset_in_flight(dut: Any) -> None:
     """Reset at a random cycle of a program; the next one is right."""
     chip = await Chip.open(dut)
-    for _ in range(chip.repeats):
-        image = await chip.prepare()
-        await chip.host.start(image.base, image.length)
-        await Timer(int(chip.rng.integers(2000)) * PERIOD_NS, "ns")
+    async for _ in chip.under_way():
+        chip.cut_off("reset", chip.found())
         await chip.host.reset()
+        chip.after = -1
         await chip.session.traffic()
         assert await chip.host.read(host.STATUS) == 0
-        await chip.good_program()
 
 
 @cocotb.test()
@@ -358,20 +474,25 @@ async def chip_counts_a_wait_where_it_happens(dut: Any) -> None:
     chip.pace(latency=2)
     pool = Pool(bypass=True, x_hi=1, y_hi=1)
     conv = Conv(out_w=4, clear=True, drain=True, wait_store=True)  # a pixel a tile: two banks, then none
-    for commands, waits in (
-        ([Load(wait_compute=True)], {"fill", "load_wait"}),
-        ([Load(wait_compute=True), replace(pool, wait_load=True)], {"fill", "load_wait"}),
-        ([Store(wait_compute=True)], {"fill", "store_wait"}),
-        ([replace(pool, wait_load=True)], {"load"}),
-        ([replace(pool, wait_store=True)], {"store"}),
-        ([conv], {"store"}),
+    full = TOKEN_MAX + 1
+    for commands, waits, where in (
+        ([Load(wait_compute=True)], {"fill", "load_wait"}, "compute_load empty"),
+        ([Load(wait_store=True)], {"fill", "load_wait"}, "store_load empty"),
+        ([Load(wait_compute=True), replace(pool, wait_load=True)], {"fill", "load_wait"}, ""),
+        ([Store(wait_compute=True)], {"fill", "store_wait"}, "compute_store empty"),
+        ([replace(pool, wait_load=True)], {"load"}, "load_compute empty"),
+        ([replace(pool, wait_store=True)], {"store"}, "store_compute empty"),
+        ([conv], {"store"}, ""),
         # The array, or pool, has words to read that post has no room for.
-        ([conv, replace(pool, wait_load=True)], {"store"}),
-        ([replace(pool, out_w=9, wait_store=True), replace(pool, wait_load=True)], {"store"}),
-        ([replace(pool, signal_load=True)] * 64, {"token"}),
-        ([replace(pool, signal_store=True)] * 64, {"token"}),
+        ([conv, replace(pool, wait_load=True)], {"store"}, ""),
+        ([replace(pool, out_w=9, wait_store=True), replace(pool, wait_load=True)], {"store"}, ""),
+        ([replace(pool, signal_load=True)] * full, {"token"}, "compute_load full"),
+        ([replace(pool, signal_store=True)] * full, {"token"}, "compute_store full"),
+        ([Load(signal_compute=True)] * full, {"fill"}, "load_compute full"),
+        ([Store(signal_compute=True)] * full, {"drain"}, "store_compute full"),
+        ([Store(signal_load=True)] * full, {"drain"}, "store_load full"),
         # Post waits with what conv has handed it; the array needs data for anything more.
-        ([replace(conv, out_w=1), replace(pool, wait_load=True)], {"load"}),
+        ([replace(conv, out_w=1), replace(pool, wait_load=True)], {"load"}, ""),
     ):
         image = np.zeros(0x2000, np.uint8)
         raw = b"".join(command.encode() for command in (*commands, End()))
@@ -387,6 +508,9 @@ async def chip_counts_a_wait_where_it_happens(dut: Any) -> None:
         # Sixty-four commands take their time to be read and done: drain and fill have their share.
         rest = {"load", "weights", "store", "token", "load_wait", "store_wait"} - waits
         assert all(counters[name] < few for name in rest), f"{commands[-1]}: {counters}"
+        if where:
+            chip.saw(**dict(zip(("channel", "queue"), where.split(), strict=True)))
+        chip.spent(counters)
         await chip.session.traffic()
     await chip.host.write(host.WATCHDOG, 0x100000)
 

@@ -21,7 +21,7 @@ from tb.agents.memory_log import BurstTable
 from tb.bench import params, seed
 from tb.chip import host
 from tb.chip.host import PERIOD_NS, ErrorRecord
-from tb.chip.mutate import BASES, Faults, Hostile, base_image, hostile
+from tb.chip.mutate import BASES, Faults, Hostile, base_image, fill, hostile
 from tb.chip.programs import Image
 from tb.chip.score import ProgramScore
 from tb.chip.session import Session
@@ -62,6 +62,20 @@ class Arena:
         self.size = params()["MEM_WORDS"] * session.config.n
         self.bases: dict[int, Image] = {}
         self.good: dict[int, Trace] = {}
+
+    @classmethod
+    async def open(cls, session: Session, first_seed: int) -> Arena:
+        """With every word of the core's memories written."""
+        arena, commands = cls(session, first_seed), fill(session.config)
+        memory = np.zeros(arena.size, np.uint8)
+        raw = b"".join(command.encode() for command in commands)
+        memory[: len(raw)] = np.frombuffer(raw, np.uint8)
+        await session.load(memory)
+        arena.behave(CALM)
+        record = await session.host.run(0, len(commands), 100_000)
+        assert record is None, f"the program that fills the buffers: {record}"
+        await session.traffic()
+        return arena
 
     def base(self, index: int) -> Image:
         """A good program."""
@@ -252,7 +266,8 @@ def _check_end(
 
 async def fight(session: Session, first_seed: int, first: int, count: int, log: Path) -> list[Result]:
     """Programs [first, first + count) of a seed, a line of JSON each in the log, up to a failure."""
-    arena, results = Arena(session, first_seed), []
+    results = []
+    arena = await Arena.open(session, first_seed)
     with log.open("a", buffering=1) as lines:
         for index in range(first, first + count):
             result = await arena.one(index)

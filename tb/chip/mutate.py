@@ -6,12 +6,25 @@ A program lies on pages of its own behind the tensors, so that a write window ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import COMMAND_BYTES, COMMANDS, PAGE, Bits, Config, Opcode, Windows
+from models.isa import (
+    COMMAND_BYTES,
+    COMMANDS,
+    PAGE,
+    Bits,
+    Command,
+    Config,
+    Conv,
+    End,
+    Load,
+    Opcode,
+    Pool,
+    Windows,
+)
 from tb.chip.programs import Image, random_image
 
 BASES = 12  # good programs that are broken in turn
@@ -50,6 +63,17 @@ class Hostile:
         """The command at an address, None beyond the memory."""
         raw = self.memory[address : address + COMMAND_BYTES].tobytes()
         return raw if len(raw) == COMMAND_BYTES else None
+
+
+def fill(config: Config) -> list[Command]:
+    """A program that writes every word of every buffer, both banks and both tables, from a DRAM of zeros.
+    Hostile programs read what was never written, and on Icarus that is X."""
+    sizes = (config.act_words, config.wgt_words, config.par_words, 2 * config.table_words, config.res_words)
+    loads = [Load(dest=dest, address=PAGE, run=size) for dest, size in enumerate(sizes)]
+    out, tile = config.out_words, config.acc_depth
+    pool = Pool(bypass=True, wait_load=True, out_w=out, x_step=1, x_stride=1, x_hi=out, y_hi=1)
+    conv = Conv(clear=True, drain=True, out_w=tile, out_h=2, tile=tile)
+    return [*loads[:-1], replace(loads[-1], signal_compute=True), pool, conv, End()]
 
 
 def base_image(seed: int, index: int, config: Config, size: int) -> Image:

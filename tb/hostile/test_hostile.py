@@ -31,7 +31,7 @@ NAMES = ("AR", "R", "AW", "W", "B")
 async def hostile_programs_end_and_the_next_one_is_right(dut: Any) -> None:
     """Mutated and random programs, faults, late memory, stops and resets, each judged by the forecast."""
     session = await Session.open(dut)
-    results = await fight(session, seed(), 0, 16 if light() else 150, LOG)
+    results = await fight(session, seed(), 0, 10 if light() else 150, LOG)
     last = results[-1]
     assert not last.failure, f"program {last.index} ({last.what}): {last.failure}\n  repeat: {again(last)}"
     ends = summary(results)
@@ -49,7 +49,7 @@ def again(result: Result) -> str:
 @cocotb.test()
 async def hostile_memory_is_waited_for(dut: Any) -> None:
     """Good programs with data later by thousands of cycles, and with a stall on one channel only."""
-    arena = Arena(await Session.open(dut), seed())
+    arena = await Arena.open(await Session.open(dut), seed())
     faults = [Faults(stall=230, stall_on=1 << channel) for channel in range(5)]
     faults += [] if light() else [Faults(latency=3000, jitter=2000)]
     for index, fault in enumerate(faults):
@@ -92,7 +92,7 @@ def memory_of(commands: Sequence[Command]) -> np.ndarray:
 async def hostile_waits_for_a_token_are_named(dut: Any) -> None:
     """A token that never comes, for each wait and each channel; a 64th token that nobody takes."""
     session = await Session.open(dut)
-    Arena(session, seed()).behave(Faults())
+    await Arena.open(session, seed())
     for commands, waits, number in WAITS:
         await session.load(memory_of(commands))
         await session.host.write(host.WATCHDOG, 500)
@@ -106,7 +106,7 @@ async def hostile_waits_for_a_token_are_named(dut: Any) -> None:
 async def hostile_memory_that_never_answers_is_named(dut: Any) -> None:
     """One channel stands still for good. The record is there while the core waits for its bursts to end, and
     the program ends as soon as they do."""
-    arena = Arena(await Session.open(dut), seed())
+    arena = await Arena.open(await Session.open(dut), seed())
     core, memory = arena.host, arena.memory
     load = Load(address=0x2000, run=4)
     stores = [Store(address=0x4000, run=16), Store(address=0x5000)]
@@ -231,7 +231,7 @@ async def hostile_bench_catches_a_core_that_is_not_ready(dut: Any) -> None:
     async def skip(program: Hostile, result: Result) -> None:
         result.cause = 1
 
-    arena = Arena(session, seed())
+    arena = await Arena.open(session, seed())
     session.load = spoilt  # type: ignore[method-assign]
     arena.fight = skip  # type: ignore[method-assign]
     result = await arena.one(0)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import cocotb
-from cocotb.triggers import RisingEdge
+from cocotb.handle import Immediate
+from cocotb.triggers import FallingEdge, RisingEdge
 from pyuvm import uvm_component
 
 from models.isa import ID_FETCH, ID_LOAD, ID_STORE, Cause
@@ -14,7 +15,9 @@ from tb.agents.env import BlockEnv, start
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Idle, Mismatch, Scoreboard
 from tb.bench import Bench
+from tb.common.collector import Collector
 from tb.common.watch import value_of
+from tb.control.coverage import COVERAGE, ERRORS
 
 BENCH = Bench(toplevel="npu_control", params=[{"ADDR_W": 32}], timeout=120)
 FLAGS = ("start", "stop", "ended", "idle", "quiet", "progress")
@@ -103,6 +106,12 @@ class Model:
             yield Cause.STOPPED, 0, ID_FETCH, 0
 
 
+def state_of(model: Model) -> str:
+    """idle, run, halt or clear."""
+    states = {"clear": model.clearing, "halt": model.stopping, "run": model.running}
+    return next((name for name, holds in states.items() if holds), "idle")
+
+
 class Cycles(uvm_component):
     """Drives the inputs of a cycle, compares all outputs in it."""
 
@@ -112,6 +121,7 @@ class Cycles(uvm_component):
 
     async def run_phase(self) -> None:
         env, dut, edge = self.env, self.dut, RisingEdge(self.dut.clk)
+        ran = False  # since the last reset
         while True:
             pins = env.inputs()
             for name, value in pins.items():
@@ -120,11 +130,16 @@ class Cycles(uvm_component):
             dut.watchdog_limit.value = limit
             await edge
             if to_int(dut.rst_n) != 1:
+                if ran:
+                    env.cover.sample(reset=state_of(env.model))
+                ran = False
                 env.model.reset()
                 continue
+            ran = True
             env.scoreboard.expect(env.model.outputs(pins["start"]))
             record = tuple(value_of(getattr(dut, name)) for name in RECORD)
             env.scoreboard.observe(Seen._make([*(value_of(getattr(dut, name)) for name in OUTPUTS), record]))
+            env.sample(pins, limit)
             env.model.step(pins, limit)
             env.count(pins)
 
@@ -137,6 +152,8 @@ class ControlEnv(BlockEnv):
         self.chance = dict.fromkeys((*FLAGS, *(f"{source}_err_valid" for source in SOURCES)), 0.0)
         self.limit = 0
         self.outcomes: set[Any] = set()
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.halted = 0  # cycles since the error
         self.model = Model()
         self.scoreboard = Scoreboard("scoreboard", self, minimum=10)
         self.driver = Cycles("driver", self, dut)
@@ -156,6 +173,42 @@ class ControlEnv(BlockEnv):
         pins["waits"], pins["waits_cmd"] = rng.getrandbits(32), rng.getrandbits(16)
         return pins
 
+    def sample(self, pins: dict[str, int], limit: int) -> None:
+        """A cycle whose outputs were right, before its end."""
+        cover, model, state = self.cover.sample, self.model, state_of(self.model)
+        raised = [source for source in SOURCES if pins[f"{source}_err_valid"]]
+        for source in (*raised, *(("stop",) if pins["stop"] else ())):
+            cover(state=state, source=source)
+        if state == "halt":
+            self.halted += 1
+            cover(pins["quiet"], halted=self.halted)
+        if state != "run":
+            return
+        self.halted = 0
+        expired = bool(limit and model.still >= limit)
+        errors = [
+            name for name in ERRORS if {"watchdog": expired, "stop": pins["stop"]}.get(name, name in raised)
+        ]
+        last = limit and model.still == limit - 1 and pins["progress"]
+        cover(limit=limit)
+        if limit:
+            counts = "progress_at_the_last_moment" if last else "counts"
+            cover(watchdog="expires" if errors[:1] == ["watchdog"] else counts)
+        else:
+            cover(watchdog="off")
+        missing = tuple(name for name in ("ended", "idle", "quiet") if not pins[name])
+        if not errors:
+            cover(missing=missing)
+            return
+        kept = errors[0]
+        for beside in errors[1:] or ["nothing"]:
+            cover(kept=kept, beside=beside)
+        cover(finished="no" if missing else "yes")
+        if kept == "fetch":
+            cover(fetch_cause=pins["fetch_err_cause"])
+        elif kept in ("load", "store"):
+            cover(dma=kept, response="decerr" if pins[f"{kept}_err_decerr"] else "slverr")
+
     def count(self, pins: dict[str, int]) -> None:
         """Which outcomes there were."""
         if self.model.clearing:
@@ -165,13 +218,14 @@ class ControlEnv(BlockEnv):
 @cocotb.test()
 @cocotb.parametrize(profile=range(4))
 async def control_matches_model_on_random_cycles(dut: Any, profile: int) -> None:
-    """Profiles from rare to frequent errors; every cause must have occurred in one of them."""
+    """Profiles from rare to frequent errors, until every error has come before every other."""
     wanted = {"done", Cause.STOPPED, Cause.READ_DECERR, Cause.WRITE_SLVERR}
     wanted |= {Cause.READ_WINDOW, Cause.WRITE_WINDOW}
     async with start(ControlEnv, dut) as env:
         for turn in range(100):
             # Some seeds meet the rare outcomes later than others.
-            if turn >= 8 and wanted <= env.outcomes:
+            met = all(env.cover.bins["kept_x_beside"].values()) and wanted <= env.outcomes
+            if turn >= 8 and met:
                 break
             rng = env.rng
             error = rng.choice((0.0, 0.02, 0.2))
@@ -186,7 +240,7 @@ async def control_matches_model_on_random_cycles(dut: Any, profile: int) -> None
             }
             env.limit = rng.choice((0, 1, 3, rng.randint(2, 30)))
             await env.cycles(150)
-        assert wanted <= env.outcomes, env.outcomes
+        assert met, (env.outcomes, env.cover.bins["kept_x_beside"])
 
 
 @cocotb.test()
@@ -229,6 +283,29 @@ async def control_watchdog_waits_exactly_its_limit(dut: Any, limit: int) -> None
 
 
 @cocotb.test()
+async def control_watchdog_counts_to_any_limit(dut: Any) -> None:
+    """Limits of every size; the counter is put some cycles before each, so that nobody waits for billions."""
+    async with start(ControlEnv, dut) as env:
+        for bits in range(8, 33):
+            env.chance = dict.fromkeys(env.chance, 0.0) | {"start": 1.0, "progress": 1.0}
+            env.limit = env.rng.randrange(1 << bits - 1, 1 << bits)
+            await env.cycles(3)
+            env.chance["start"] = env.chance["progress"] = 0.0
+            await env.cycles(2)
+            before = env.rng.randint(3, 9)
+            await FallingEdge(dut.clk)
+            dut.still.set(Immediate(env.limit - before))
+            env.model.still = env.limit - before
+            await env.cycles(before)
+            assert not value_of(dut.halt)
+            await env.cycles(3)
+            assert value_of(dut.halt)
+            env.chance["quiet"] = 1.0
+            await env.cycles(3)
+        assert env.outcomes == {Cause.WATCHDOG}
+
+
+@cocotb.test()
 async def control_watchdog_of_zero_never_stops(dut: Any) -> None:
     async with start(ControlEnv, dut) as env:
         env.chance = dict.fromkeys(env.chance, 0.0) | {"start": 1.0}
@@ -258,9 +335,13 @@ async def control_keeps_the_first_error(dut: Any) -> None:
 async def control_works_after_reset_in_flight(dut: Any) -> None:
     async with start(ControlEnv, dut) as env:
         env.chance |= dict.fromkeys(FLAGS, 0.5) | {"stop": 0.0, "load_err_valid": 0.1, "quiet": 0.2}
-        for _ in range(20):
+        met = env.cover.bins["reset"]
+        for turn in range(200):
+            if turn >= 20 and all(met.values()):
+                break
             await env.cycles(env.rng.randint(1, 15))
             await env.reset(env.rng.randint(1, 2))
+        assert all(met.values()), met
 
 
 @cocotb.test(expect_error=Mismatch)

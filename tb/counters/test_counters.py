@@ -6,14 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import cocotb
-from cocotb.triggers import RisingEdge
+from cocotb.handle import Immediate
+from cocotb.triggers import FallingEdge, RisingEdge
 from pyuvm import uvm_component
 
 from tb.agents.env import BlockEnv, start
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.bench import Bench, params
+from tb.common.collector import Collector
 from tb.common.watch import EngineError, value_of
+from tb.counters.coverage import COVERAGE
 
 BENCH = Bench(toplevel="npu_counters", params=[{"N": 4}, {"N": 32}], timeout=120)
 
@@ -62,7 +65,9 @@ class Model:
             first = next(k for k, rule in enumerate(self.rules) if rule(pins))
             account = [int(k == first) for k in range(len(self.rules))]
             others = [step * pins[name] for step, name in zip(self.steps, OTHERS, strict=True)]
-            self.count = [c + s for c, s in zip(self.count, (1, *account, *others), strict=True)]
+            self.count = [
+                (c + s) % (1 << 32) for c, s in zip(self.count, (1, *account, *others), strict=True)
+            ]
 
     def read(self, what: str, index: int) -> int:
         """What the read port answers."""
@@ -87,6 +92,8 @@ class Cycles(uvm_component):
     async def run_phase(self) -> None:
         env, dut, edge = self.env, self.dut, RisingEdge(self.dut.clk)
         shown: int | None = None
+        asked: dict[str, Any] = {}  # the samples of the read that is shown
+        ran = False
         while True:
             pins = env.inputs()
             for name, value in pins.items():
@@ -99,15 +106,24 @@ class Cycles(uvm_component):
             dut.rd_index.value = index
             await edge
             if to_int(dut.rst_n) != 1:
-                shown = None
+                if ran:
+                    env.cover.sample(
+                        reset="stamp" if self.offered else "counting" if pins["busy"] else "idle"
+                    )
+                shown, ran = None, False
                 env.model.count = [0] * COUNTERS
                 continue
+            ran = True
             if shown is not None:
                 env.scoreboard.expect(shown)
                 env.scoreboard.observe(value_of(dut.rd_data))
+                env.cover.sample(value=shown, **asked)
+                asked = {}
+            env.sample(pins)
+            taken = self.taken()
             if ask is not None:
-                shown = env.model.read(*ask)
-            env.model.step(pins, self.taken())
+                shown, asked = env.model.read(*ask), reading(*ask, pins, taken)
+            env.model.step(pins, taken)
 
     def offer(self) -> None:
         """New stamps beside those that wait."""
@@ -121,9 +137,32 @@ class Cycles(uvm_component):
     def taken(self) -> list[int]:
         """Layers of the stamps that the counters take in this cycle."""
         ready = {"store": 1} | {s: value_of(getattr(self.dut, f"{s}_stamp_ready")) for s in ("load", "post")}
-        layers = [self.offered.pop(source) for source in SOURCES if source in self.offered and ready[source]]
+        went = {
+            source: self.offered.pop(source) for source in SOURCES if source in self.offered and ready[source]
+        }
         self.waits += len(self.offered)
-        return layers
+        for source, layer in went.items():
+            self.env.cover.sample(taken=source, again=int(layer in self.env.model.stamps))
+        return list(went.values())
+
+
+def both(first: int, second: int, names: tuple[str, str]) -> str:
+    """none, one of the two names, or both."""
+    return ("none", *names, "both")[first + 2 * second]
+
+
+def reading(what: str, index: int, pins: Pins, taken: list[int]) -> dict[str, Any]:
+    """The samples of a read, which count once its answer was right. taken: layers stamped in its cycle."""
+    kind = "hole" if what == "counter" and index >= COUNTERS else what
+    values: dict[str, Any] = {"read": kind, "moving": pins["busy"]}
+    if kind == "counter":
+        values["counter"] = index
+    elif kind == "account":
+        values["part"] = index % 8
+    if kind in ("stamp", "account"):
+        same = index // 8 in taken
+        values["meanwhile"] = "the_same" if same else "another" if taken else "no_stamp"
+    return values
 
 
 class CountersEnv(BlockEnv):
@@ -142,12 +181,35 @@ class CountersEnv(BlockEnv):
         self.fixed: Pins = {}  # conditions that are not random
         self.scoreboard = Scoreboard("scoreboard", self)
         self.asked: list[Ask] = []
+        self.cover = Collector("cover", self, COVERAGE).hits
         self.driver = Cycles("driver", self, dut)
 
     def inputs(self) -> Pins:
         """One cycle's inputs."""
         random = {name: int(self.rng.random() < self.chance) for name in (*CONDITIONS, *OTHERS)}
         return {"clear": self.clear, "busy": self.busy} | random | self.fixed
+
+    def sample(self, pins: Pins) -> None:
+        """A cycle's inputs and the stamps on offer in it."""
+        cover = self.cover.sample
+        time = "clear" if pins["clear"] else "busy" if pins["busy"] else "idle"
+        cover(time=time)
+        offered = [source for source in SOURCES if source in self.driver.offered]
+        if offered:
+            cover(time=time, offered="all" if len(offered) == len(SOURCES) else "_".join(offered))
+        if time != "busy":
+            return
+        first, *others = [name for name, rule in RULES.items() if rule(pins)]
+        for beside in others[:-1] or ["nothing"]:  # the last is fill, which always holds
+            cover(category=first, beside=beside)
+        if pins["load_missing"]:
+            why = both(1 - pins["units_idle"], pins["load_held"], ("units_work", "held"))
+            cover(load="counts" if why == "none" else why)
+        cover(
+            traffic=both(pins["read_beat"], pins["write_beat"], ("read", "write")),
+            bursts=both(pins["read_burst"], pins["write_burst"], ("read", "write")),
+            waits=both(pins["load_wait"], pins["store_wait"], ("load", "store")),
+        )
 
     def new_stamps(self) -> dict[str, int]:
         """Layers by source; few, so that the same one is stamped again and by others."""
@@ -201,6 +263,23 @@ async def counters_count_only_while_busy(dut: Any, chance: float) -> None:
 
 
 @cocotb.test()
+async def counters_count_to_32_bits(dut: Any) -> None:
+    """From any value, also across the end, where a counter starts again at 0."""
+    async with start(CountersEnv, dut) as env:
+        env.chance = 0.9
+        for turn in range(8):
+            await env.rest()
+            await FallingEdge(dut.clk)
+            for k in range(COUNTERS):
+                value = env.rng.getrandbits(32) if turn % 2 else (1 << 32) - env.rng.randint(1, 40)
+                dut.count[k].set(Immediate(value))
+                env.model.count[k] = value
+            env.stamping, env.busy = 0.3, 1
+            await env.cycles(20)
+            await env.read_all()
+
+
+@cocotb.test()
 async def counters_give_each_cycle_to_the_first_cause(dut: Any) -> None:
     """All 512 combinations of the conditions, each for the cycles that it takes to read every counter."""
     async with start(CountersEnv, dut) as env:
@@ -233,8 +312,10 @@ async def counters_clear_at_start_and_stamps_do_not(dut: Any) -> None:
             env.stamping, env.busy = 0.1, 1
             await env.cycles(80)
             await env.rest()
+            env.stamping = 0.2
             env.clear = 1
-            await env.cycles(1)
+            await env.cycles(80)
+            await env.rest()
             env.clear = 0
             await env.cycles(1)
             await env.read_all()
@@ -248,8 +329,9 @@ async def counters_lose_no_stamp(dut: Any, stamping: float, together: bool) -> N
     async with start(CountersEnv, dut) as env:
         env.together = together
         for _ in range(3):
-            env.stamping, env.busy = stamping, 1
-            await env.cycles(60)
+            for env.busy in (1, 0):
+                env.stamping = stamping
+                await env.cycles(30)
             await env.read_all()
         assert len(env.model.stamps) > 5 and env.driver.waits > 0
 
@@ -273,6 +355,11 @@ async def counters_work_after_reset_in_flight(dut: Any) -> None:
             await env.rest()
             await env.reset()
             env.busy = 1
+            await env.cycles(env.rng.randint(1, 30))
+            await env.reset(1)
+            env.stamping = 1.0
+            await env.cycles(2)
+            await env.reset(1)
             await env.cycles(env.rng.randint(1, 30))
             await env.read_all()
 

@@ -19,12 +19,15 @@ from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import AnalysisSink
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params, seed
+from tb.common.collector import Collector
 from tb.common.commands import SPACE, Noise, wide_config
 from tb.common.dma import Prefix, planned_answers
 from tb.common.watch import BusWatch, EngineError, value_of
+from tb.fetch import outcomes
+from tb.fetch.coverage import COVERAGE
+from tb.fetch.outcomes import AHEAD
 
 ENGINES = {Load: "load", Conv: "compute", Pool: "compute", Store: "store"}
-AHEAD = 8  # commands that fetch may have asked for and not handed out
 
 
 class Handed(NamedTuple):
@@ -64,6 +67,7 @@ class FetchWatch(BusWatch):
             await edge
             if to_int(self.dut.rst_n) == 1:
                 self.sample()
+                self.env.cycle.step()
 
     def sample(self) -> None:
         dut, env, halted = self.dut, self.env, value_of(self.dut.halt)
@@ -123,6 +127,12 @@ class FetchEnv(BlockEnv):
         self.bursts = Prefix("bursts", self)
         self.stops = Prefix("stops", self)
         self.watch = FetchWatch("watch", self, "ar")
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.cycle = outcomes.Cycles(dut, self.cover.sample)
+        self.samples: list[dict[str, Any]] = []  # of the program under way; taken when it has stopped
+        self.planned: list[dict[str, Any]] = []  # of its bursts
+        self.handed: Command | None = None  # the last one handed out, as predicted
+        self.first = 0  # its first burst
         self.read_error = False
         self.set_window()
         dut.start.value = 0
@@ -131,6 +141,10 @@ class FetchEnv(BlockEnv):
         """The pages (first byte of the first, of the last) that may be read."""
         self.window = range(base, limit + PAGE)
         self.dut.read_base.value, self.dut.read_limit.value = base, limit
+
+    def flush(self) -> None:
+        """Reset: of a program that is cut short nothing is sampled."""
+        self.cycle.reset()
 
     def connect_phase(self) -> None:
         self.memory.port.connect(self.bursts.actual)
@@ -158,38 +172,56 @@ class FetchEnv(BlockEnv):
         length = len(commands) if length is None else length
         raw = b"".join(c if isinstance(c, bytes) else c.encode() for c in commands)
         self.noise.write(base, raw)
-        first = len(self.memory.bursts)
-        stop, number = None, 0
+        self.first = len(self.memory.bursts)
+        self.samples, self.planned, self.handed = [], [], None
+        stop, at, number, ends = None, length, 0, []
         for index, (address, beats) in enumerate(zip(*fetch_bursts(base, length, self.config), strict=True)):
+            # fetch asks for no more than AHEAD commands from the one at its exit on.
+            if stop and number >= at + AHEAD:
+                break
             address, beats = int(address) % SPACE, int(beats)
             if address not in self.window:
-                stop = stop or Stop(Cause.READ_WINDOW, address, number)
+                if stop is None:
+                    stop, at = Stop(Cause.READ_WINDOW, address, number), number
                 break
-            answers = planned_answers(self.memory.faults, False, first + index, address, beats, self.config.n)
+            answers = planned_answers(
+                self.memory.faults, False, self.first + index, address, beats, self.config.n
+            )
             data = self.noise[slice(address, address + beats * self.config.n)].tobytes()
             self.bursts.expect(Burst(False, 0, address, beats, data, max(answers)))
             good = next((i for i, answer in enumerate(answers) if answer), beats) * self.config.n
-            for at in range(0, good // COMMAND_BYTES * COMMAND_BYTES, COMMAND_BYTES):
-                stop = stop or self._command(
-                    data[at : at + COMMAND_BYTES], base, number + at // COMMAND_BYTES
-                )
+            for k in range(good // COMMAND_BYTES):
+                if stop is None:
+                    at = number + k
+                    stop = self._command(data[k * COMMAND_BYTES : (k + 1) * COMMAND_BYTES], base, at)
             if any(answers) and stop is None:
                 decerr = next(answer for answer in answers if answer) == DECERR
                 stop = Stop(Cause.READ_DECERR if decerr else Cause.READ_SLVERR, address, number)
-            number += len(data) // COMMAND_BYTES
+                at = number
+                self.samples.append(outcomes.of_error(answers))
+            count = len(data) // COMMAND_BYTES
+            self.planned.append(outcomes.of_burst(address, count, length - number))
+            number += count
+            ends.append(number)
             self.watch.allowed += 1
-        stop = stop or Stop(Cause.OVERRUN, base + COMMAND_BYTES * length, length)
+        if stop is None:
+            stop, at = Stop(Cause.OVERRUN, base + COMMAND_BYTES * length, length), length
         self.read_error = stop.cause in (Cause.READ_SLVERR, Cause.READ_DECERR)
         self.stops.expect(stop)
+        self.samples.append(outcomes.of_stop(stop.cause, at, length, ends))
         return length
 
     def _command(self, raw: bytes, base: int, number: int) -> Stop | None:
         cause = cause_of(raw, self.config)
-        if cause is not None:
+        if cause == Cause.BAD_OPCODE:
             return Stop(cause, base + COMMAND_BYTES * number, number)
         command = parse(raw)
-        if isinstance(command, End):
+        if cause is None and isinstance(command, End):
             return Stop(0)
+        self.samples += outcomes.of_command(raw, self.config, self.handed)
+        if cause is not None:
+            return Stop(cause, base + COMMAND_BYTES * number, number)
+        self.handed = command
         self.order.expect(Handed(ENGINES[type(command)], number, int.from_bytes(raw, "little")))
         return None
 
@@ -199,7 +231,7 @@ class FetchEnv(BlockEnv):
         dut.start.value, dut.prog_base.value, dut.prog_len.value = 1, base, length
         await self.cycles(1)
         dut.start.value = 0
-        dut.prog_base.value, dut.prog_len.value = self.rng.getrandbits(26) << 6, self.rng.getrandbits(16)
+        dut.prog_base.value, dut.prog_len.value = self.rng.getrandbits(32), self.rng.getrandbits(16)
 
     async def execute(
         self, base: int, commands: Sequence[Command | bytes], length: int | None = None
@@ -221,5 +253,13 @@ class FetchEnv(BlockEnv):
         await self.cycles(self.rng.randint(1, 30))
         if self.order.pending and not self.read_error:
             raise EngineError(f"{self.order.pending} commands before the stop were not handed out")
+        self.sample(len(self.memory.bursts) - self.first)
         self.order.stop()
         self.bursts.stop()
+
+    def sample(self, bursts: int) -> None:
+        """The program did what was predicted, with the first `bursts` of its bursts."""
+        for values in (*self.samples, *self.planned[:bursts]):
+            # What a failed read cut short was not handed out.
+            if not (self.read_error and self.order.pending and "opcode" in values):
+                self.cover.sample(**values)

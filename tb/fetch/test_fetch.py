@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import cocotb
 
-from models.isa import PAGE, Cause, Command, Config, Conv, End, Load, Opcode, Pool, Store, cause_of
+from models.isa import (
+    COMMAND_BYTES,
+    PAGE,
+    Cause,
+    Command,
+    Config,
+    Conv,
+    End,
+    Load,
+    Opcode,
+    Pool,
+    Store,
+    cause_of,
+)
 from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
+from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common.commands import random_command, random_compute, random_window
@@ -72,8 +88,19 @@ async def fetch_counts_beyond_a_byte(dut: Any) -> None:
 async def fetch_starts_no_burst_after_end(dut: Any) -> None:
     """END as first, second... command of a burst, and PROG_LEN says that there is much more."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
-        for before in range(9):
-            await env.execute(0x10000, [*commands(env, before), End(), *commands(env, 30)])
+        for before in range(12):
+            program = [*commands(env, before), End(), *commands(env, 30)]
+            await env.execute(0x10000, program, env.rng.randint(len(program), 65535))
+
+
+@cocotb.test()
+async def fetch_cuts_its_bursts_at_pages(dut: Any) -> None:
+    """Bursts of each size that end a page, a program, or both."""
+    async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
+        for before, count in itertools.product(range(5), range(1, 5)):
+            base = (env.rng.randrange(1, 1 << 20)) * PAGE - COMMAND_BYTES * (before or count)
+            await env.execute(base, [*commands(env, before + count - 1), End()])
+        await env.execute(anywhere(env.rng) // PAGE * PAGE, [*commands(env, 9), End()])
 
 
 @cocotb.test()
@@ -175,7 +202,7 @@ async def fetch_refuses_each_bad_field(dut: Any) -> None:
             assert cause_of(bad.encode(), env.config) == Cause.BAD_FIELD
             before = env.stops.compared
             await env.execute(
-                anywhere(env.rng), [*commands(env, env.rng.randrange(3)), bad, *commands(env, 3)]
+                anywhere(env.rng), [*commands(env, env.rng.choice((0, 1, 2, 2, 11))), bad, *commands(env, 3)]
             )
             assert env.stops.compared == before + 1
         good = [random_compute(Conv, env.rng, env.config, **CALM | fields) for fields in good_here]
@@ -206,7 +233,9 @@ async def fetch_refuses_unknown_opcodes(dut: Any) -> None:
         near = {int(op) ^ 1 << bit for op in Opcode for bit in range(8)} | {0, 5, 14, 16, 255}
         for opcode in sorted(near - {int(op) for op in Opcode}):
             bad = bytes([opcode]) + random_window(Load, env.rng, env.config).encode()[1:]
-            await env.execute(anywhere(env.rng), [*commands(env, env.rng.randrange(3)), bad, End()])
+            await env.execute(
+                anywhere(env.rng), [*commands(env, env.rng.choice((0, 1, 2, 2, 11))), bad, End()]
+            )
 
 
 @cocotb.test()
@@ -214,14 +243,94 @@ async def fetch_refuses_unknown_opcodes(dut: Any) -> None:
 async def fetch_reports_read_errors(dut: Any, resp: int) -> None:
     """Any beat of any burst; no command with a failed beat, or behind one, is handed out."""
     async with start(FetchEnv, dut) as env:
-        for _ in range(6):
+        beats = 4 * COMMAND_BYTES // env.config.n
+        for beat in (None, 0, beats - 1, *(env.rng.randrange(1, beats - 1) for _ in range(3))):
             first = len(env.memory.bursts)
-            beats = 4 * 64 // env.config.n
-            beat = env.rng.choice((None, 0, beats - 1, env.rng.randrange(beats)))
             env.memory.faults[:] = [Fault(False, resp, first + env.rng.randrange(4), beat=beat)]
             env.memory.faults.append(Fault(False, SLVERR + DECERR - resp, first + 4))
             base = env.rng.randrange(1 << 18) * PAGE
             await env.execute(base, [*commands(env, 20), End()])
+
+
+async def bring_to(env: FetchEnv, held: str, bus: str) -> None:
+    """Start a program and go on until the exit holds this and the bus does that, or is about to."""
+    out, ar = Gate(), Gate()
+    for agent in env.engines.values():
+        agent.sink.stalls = out
+    out.closed = True
+    env.memory.driver.timing = MemoryTiming((100, 100), stalls={"ar": ar})
+
+    async def until(wanted: Callable[[tuple[str, str]], bool]) -> None:
+        for _ in range(500):
+            if wanted(env.cycle.state()):
+                return
+            await env.cycles(1)
+
+    program = commands(env, 4 if bus == "idle" else 16)  # of one burst: nothing is asked for behind it
+    if held == "ended":
+        program[env.rng.randrange(3)] = End()
+    base = env.rng.randrange(1 << 19) * PAGE
+    await env.start(base, env.load_program(base, program))
+    ar.closed = (held, bus) == ("none", "address")
+    if held == "none":
+        if bus != "idle":  # which lasts one cycle
+            await until(lambda now: now[1] == bus)
+        return
+    await until(lambda now: now[1] == "data")
+    ar.closed = bus == "address"
+    await until(lambda now: now[0] in ("held", "ended") and now[1] == bus)
+    out.closed = held == "held"
+    if held == "ended":
+        await until(lambda now: now[0] == "ended")
+    elif held == "part":
+        await env.cycles(env.rng.randrange(5))
+
+
+async def stop_everywhere(dut: Any, cross: str, stop: Callable[[FetchEnv], Awaitable[None]]) -> None:
+    """Stop with every state of the command at the exit and of the bus."""
+    async with start(FetchEnv, dut) as env:
+        met = env.cover.bins[cross]
+        await env.cycles(2)
+        await stop(env)  # without a program
+        for _ in range(200):
+            unmet = [name for name, hits in met.items() if not hits]
+            if not unmet:
+                break
+            held, bus = env.rng.choice(unmet).split("_x_")
+            await bring_to(env, held, bus)
+            await stop(env)
+        assert not unmet, unmet
+        for agent in env.engines.values():
+            agent.sink.stalls = Stalls(env.rng)
+        env.memory.driver.timing = FAST
+        await env.execute(anywhere(env.rng), [*commands(env, 5), End()])
+
+
+@cocotb.test()
+async def fetch_works_after_reset_in_every_state(dut: Any) -> None:
+    await stop_everywhere(dut, "reset_x_bus", lambda env: env.reset(env.rng.randint(1, 3)))
+
+
+@cocotb.test()
+async def fetch_halts_in_every_state(dut: Any) -> None:
+    async def stop(env: FetchEnv) -> None:
+        env.watch.halt()
+        await env.cycles(2)
+        env.memory.driver.timing = FAST
+        await quiet(env)
+        await env.cycles(5)
+        await env.reset()
+
+    await stop_everywhere(dut, "halt_x_bus", stop)
+
+
+async def quiet(env: FetchEnv) -> None:
+    """Wait, after halt, until nothing is under way."""
+    for _ in range(2000):
+        await env.cycles(1)
+        if value_of(env.dut.quiet):
+            return
+    raise EngineError("never quiet after halt")
 
 
 @cocotb.test()
@@ -234,12 +343,7 @@ async def fetch_stops_at_halt(dut: Any) -> None:
             await env.cycles(env.rng.randint(0, 120))
             env.watch.halt()
             await env.cycles(2)
-            for _ in range(2000):
-                await env.cycles(1)
-                if value_of(dut.quiet):
-                    break
-            else:
-                raise EngineError("never quiet after halt")
+            await quiet(env)
             await env.cycles(60)
             await env.reset()
             await env.execute(anywhere(env.rng), [*commands(env, 2), End()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,16 +13,19 @@ from pyuvm import uvm_component
 
 from models.blocks import store_reads
 from models.isa import Store, Window
-from tb.agents.axi4 import MemoryTiming
+from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, seed
 from tb.common import scenarios
+from tb.common.collector import Collector
 from tb.common.commands import Noise, random_window
 from tb.common.dma import DmaEnv, EngineMonitor, Prefix
-from tb.common.watch import EngineError, value_of
+from tb.common.watch import EngineError, Gate, value_of
+from tb.store.coverage import COVERAGE
+from tb.store.outcomes import Outcomes
 
 BENCH = Bench(
     toplevel="npu_store",
@@ -30,6 +34,7 @@ BENCH = Bench(
         {"N": 16, "MAX_BURST": 64, "LOG_OUTSTANDING": 3},
         {"N": 4, "MAX_BURST": 256, "LOG_OUTSTANDING": 2},
     ],
+    public=[("npu_store", "*"), ("npu_store_data", "held"), ("npu_store_data", "pending")],
     timeout=120,
 )
 
@@ -66,26 +71,39 @@ class StoreEnv(DmaEnv):
     directions = "w"
 
     def __init__(self, name: str, parent: uvm_component, dut: Any, **options: Any) -> None:
+        self.outcomes: Outcomes | None = None
         super().__init__(name, parent, dut, **options)
         self.buffer = OutputBuffer("buffer", self, dut, self.config.n)
         self.reads = Prefix("reads", self)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.outcomes = Outcomes(self, self.cover)
+        self.number = self.rng.randrange(65536)
+
+    def flush(self) -> None:
+        """Reset."""
+        super().flush()
+        if self.outcomes:
+            self.outcomes.reset()
 
     def predict(self, command: Window, number: int, where: list[tuple[int, int]]) -> None:
+        assert isinstance(command, Store) and self.outcomes
         reads = store_reads(command, self.config).tolist()
         done = 0
+        first, whole = self.predicted, not self.failed
         for address, beats in where:
             words = reads[done : done + beats]
             done += beats
-            known = self.predicted
-            whole = not self.failed
+            known, counts = self.predicted, not self.failed
             self.expect_burst(address, beats, b"".join(map(self.buffer.word, words)), number)
             if self.predicted == known:  # not sent
                 return
             for word in words:
                 self.reads.expect(word)
             # After the first error nothing is said of what still ends.
-            if whole:
+            if counts:
                 self.events.expect(("response",))
+        if whole:
+            self.outcomes.command_bursts(command, first, where)
         if self.failed:
             return
         if command.signal_compute:
@@ -94,6 +112,7 @@ class StoreEnv(DmaEnv):
             self.events.expect(("token", "sig_load"))
         if command.stamp:
             self.events.expect(("stamp", command.layer % 256))
+        self.outcomes.command(command, len(reads))
 
     def sample_events(self) -> None:
         dut = self.dut
@@ -101,6 +120,8 @@ class StoreEnv(DmaEnv):
             self.reads.observe(value_of(dut.rd_addr))
         if self.burst_ends() and not value_of(dut.halt):
             self.events.observe(("response",))
+        if self.outcomes:
+            self.outcomes.cycle()
 
     def burst_ends(self) -> int:
         return value_of(self.dut.b_valid) and value_of(self.dut.b_ready)
@@ -122,11 +143,13 @@ async def store_matches_model_under_random_pace(dut: Any, profile: int) -> None:
 
 @cocotb.test()
 async def store_honours_wide_counts(dut: Any) -> None:
-    """Each count alone is larger than a byte."""
+    """Each count alone is larger than a byte, and so are runs and rows beside a few of the other."""
     async with start(StoreEnv, dut, stalls=False, timing=MemoryTiming()) as env:
         one = {"run": 1, "count_x": 1, "count_y": 1}
-        for name in one:
-            await env.run([random_window(Store, env.rng, env.config, **one | {name: 259})])
+        wide: list[dict[str, int]] = [{name: 259} for name in one]
+        wide += [{"count_x": 259, "count_y": 2}, {"count_x": 2, "count_y": 259}]
+        for counts in wide:
+            await env.run([random_window(Store, env.rng, env.config, **one | counts)])
         await env.drained()
 
 
@@ -184,6 +207,70 @@ async def store_signals_only_after_last_response(dut: Any) -> None:
         assert env.events.compared == 5
 
 
+def gates(channel: str | None) -> dict[str, Gate]:
+    """Stalls of a memory that never takes (aw, w) or gives (b) anything on one channel."""
+    gate = Gate()
+    gate.closed = True
+    return {channel: gate} if channel else {}
+
+
+# What keeps the bus in a state: the channel that stands still.
+HELD = {"address": "aw", "data": "w", "response": "b"}
+
+
+async def stop_everywhere(dut: Any, cross: str, stop: Callable[[StoreEnv], Awaitable[None]]) -> None:
+    """Stop the engine with commands that have bursts to send or not, whatever the bus waits for."""
+    async with start(StoreEnv, dut, stalls=False, timing=MemoryTiming()) as env:
+        assert env.outcomes
+        met, driver = env.cover.bins[cross], env.memory.driver
+        for _ in range(200):
+            unmet = [name for name, hits in met.items() if not hits]
+            if not unmet:
+                break
+            phase, bus = env.rng.choice(unmet).split("_x_")
+            for queue in env.signals.values():
+                queue.credits = 0 if bus == "token" else None
+            await env.reset(1)
+            driver.timing = MemoryTiming(stalls=gates(HELD.get(bus)))
+            both = {"signal_compute": True, "signal_load": True}
+            rows = 1 if phase == "tail" else 20
+            last = random_window(Store, env.rng, env.config, run=1, count_x=1, count_y=rows)
+            # The token of a short command ahead keeps a long one from its end.
+            short = random_window(Store, env.rng, env.config, run=1, count_x=1, count_y=1, **both)
+            sending = cocotb.start_soon(env.run([short, last] if bus == "token" else [last]))
+            blind = (phase, bus) == ("walk", "quiet")  # which lasts one cycle
+            for _ in range(env.rng.randrange(8) if blind else 60 if phase != "idle" else 0):
+                await env.cycles(1)
+                if env.outcomes.state() == (phase, bus):
+                    break
+            await stop(env)
+            if not sending.done():
+                sending.cancel()
+        assert not unmet, unmet
+        driver.timing = MemoryTiming()
+        for queue in env.signals.values():
+            queue.credits = None
+        await env.reset(1)
+        await env.run([random_window(Store, env.rng, env.config, 20)])
+        await env.drained()
+
+
+@cocotb.test()
+async def store_works_after_reset_in_every_state(dut: Any) -> None:
+    await stop_everywhere(dut, "reset_x_bus", lambda env: env.reset(env.rng.randint(1, 2)))
+
+
+@cocotb.test()
+async def store_halts_in_every_state(dut: Any) -> None:
+    async def stop(env: StoreEnv) -> None:
+        env.watch.halt()
+        await env.cycles(2)
+        env.memory.driver.timing = MemoryTiming()
+        await env.halted()
+
+    await stop_everywhere(dut, "halt_x_bus", stop)
+
+
 @cocotb.test()
 async def store_works_after_reset_in_flight(dut: Any) -> None:
     await scenarios.reset_in_flight(StoreEnv, dut)
@@ -207,6 +294,18 @@ async def store_ends_its_bursts_when_halted_behind_a_full_token_queue(dut: Any) 
 @cocotb.test()
 async def store_reports_first_error(dut: Any) -> None:
     await scenarios.first_error_is_reported(StoreEnv, dut)
+
+
+@cocotb.test()
+@cocotb.parametrize(resp=[SLVERR, DECERR])
+async def store_reports_an_error_of_any_burst(dut: Any, resp: int) -> None:
+    """Of a command with one burst, and of the first, second or third of three."""
+    async with start(StoreEnv, dut) as env:
+        for bursts, failing in ((1, 0), (3, 0), (3, 1), (3, 2)):
+            env.memory.faults[:] = [Fault(True, resp, env.predicted + failing)]
+            await env.run([random_window(Store, env.rng, env.config, run=1, count_x=bursts, count_y=1)])
+            await env.halted()
+            await env.reset()
 
 
 @cocotb.test()

@@ -39,12 +39,14 @@ def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> 
     if wild or rng.random() < 0.2:
         m1, m2, m = (int(rng.choice([2**30, 2**31 - 1, v])) for v in (m1, m2, m))
     if mode == Rounding.FP32:
-        shift = int(rng.integers(0, 63)) if wild else int(rng.integers(26, 34))
+        # Without a shift a sum leaves int32.
+        shift = int(rng.choice([0, rng.integers(0, 63)]) if wild else rng.integers(26, 34))
         # The product's scale, as float32 bits; without a fraction half of the odd products are ties.
         fraction = int(rng.integers(0, 2**23)) if rng.random() < 0.7 else 0
         useful = (97, 128) if fraction else (118, 127)
         m = int(rng.integers(*((0, 255) if wild else useful))) << 23 | fraction
         signs = rng.choice([1, -1], 2) if wild else (1, 1)
+        m -= int(wild and rng.integers(2)) << 31
         if rng.random() < 0.5:
             # XNNPACK's multipliers have 21 bits; with few of them that are 1, sums are ties more often.
             m1, m2, shift = (m1 >> 10, m2 >> 10, max(shift - 10, 0)) if wild else (1 << 20, 3 << 18, 20)

@@ -18,7 +18,8 @@ IMAGE = BUILD / "bench" / "image.bin"
 AT_LEAST = 0.25e9
 # Input size, blocks of each stage.
 SIZES = ((32, (3, 0, 0, 0)), (48, (3, 4, 0, 0)), (64, (3, 4, 0, 0)), (112, (3, 4, 6, 0)), (160, (3, 4, 6, 3)))
-CLASSES = 20  # the classifier's weights do not shrink with the image: a thousand would be most of the smallest
+# The classifier's weights do not shrink with the image: a thousand classes would be most of the smallest.
+CLASSES = 20
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import cocotb
@@ -16,7 +17,10 @@ from tb.agents.irq import IrqMonitor
 from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.bench import Bench, params
-from tb.common.watch import value_of
+from tb.common.collector import Collector
+from tb.common.compute import pins_of
+from tb.common.watch import Gate, value_of
+from tb.csr.coverage import COVERAGE
 from tb.csr.registers import ACCOUNTS, NAMED, SPACE, STAMPS, WRITABLE, Model
 
 LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_BURST")
@@ -26,6 +30,14 @@ BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}],
 OFFSETS = {word.name: offset for offset, word in NAMED.items()}
 WINDOWS = ("READ_BASE", "READ_LIMIT", "WRITE_BASE", "WRITE_LIMIT")
 ERRORS = {"ERR_CAUSE": 4, "ERR_ADDR": 32, "ERR_ID": 4, "ERR_CMD": 16}  # bits
+
+
+def kind_of(addr: int) -> str:
+    """The register at an address, as tb/csr/coverage.py names it."""
+    addr &= ~3
+    if addr in NAMED:
+        return NAMED[addr].name
+    return "STAMP" if addr in STAMPS else "ACCOUNT" if addr in ACCOUNTS else "hole"
 
 
 class CounterPort(uvm_component):
@@ -56,6 +68,55 @@ class CounterPort(uvm_component):
                     self.env.pulses.observe(name)
 
 
+PINS = """aw_held w_held s_axi_awvalid s_axi_awready s_axi_wvalid s_axi_wready s_axi_bvalid s_axi_bready
+    s_axi_arvalid s_axi_arready s_axi_rvalid s_axi_rready"""
+
+
+class Pace(uvm_component):
+    """Samples who waits for whom on the bus, in every cycle, and what a reset finds there."""
+
+    def __init__(self, name: str, parent: CsrEnv, dut: Any) -> None:
+        super().__init__(name, parent)
+        self.dut, self.sample, self.ran = dut, parent.cover.sample, False
+        self.pins = pins_of(dut, PINS)
+
+    def state(self) -> tuple[str, str]:
+        """What is under way of a write, and of a read."""
+        pins = self.pins
+        halves = ("none", "address", "data", "both")[value_of(pins.aw_held) + 2 * value_of(pins.w_held)]
+        writing = "answer" if value_of(pins.s_axi_bvalid) else halves
+        return writing, "answer" if value_of(pins.s_axi_rvalid) else "none"
+
+    def flush(self) -> None:
+        """Reset: the registers still hold what it finds."""
+        if self.ran:
+            writing, reading = self.state()
+            self.sample(writing=writing, reading=reading)
+        self.ran = False
+
+    async def run_phase(self) -> None:
+        pins, sample, edge = self.pins, self.sample, RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            if to_int(self.dut.rst_n) != 1:
+                continue
+            self.ran = True
+            writing, _ = self.state()
+            if writing in ("address", "data", "both"):
+                sample(half=writing)
+            for name in ("b", "r", "aw", "w", "ar"):
+                waits = value_of(getattr(pins, f"s_axi_{name}valid")) and not value_of(
+                    getattr(pins, f"s_axi_{name}ready")
+                )
+                sample(waits, stall=f"{name}_not_taken" if name in ("b", "r") else f"{name}_waits")
+            held = value_of(pins.aw_held) and value_of(pins.w_held)
+            sample(held and writing == "answer", stall="write_waits")
+            read = value_of(pins.s_axi_arvalid) and value_of(pins.s_axi_arready)
+            if read or writing == "both":
+                done = "read_and_write" if read and writing == "both" else "read" if read else "write"
+                sample(beside=done)
+
+
 class CsrEnv(BlockEnv):
     """AXI4-Lite manager --> csr; the model predicts every access, the monitor brings what was."""
 
@@ -66,6 +127,8 @@ class CsrEnv(BlockEnv):
         self.axi = AxiLiteAgent("axi", self, AxiLitePins(dut), stalls=pace)
         self.irq = IrqMonitor("irq", self, dut)
         self.port = CounterPort("port", self, dut)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.pace = Pace("pace", self, dut)
         self.accesses = Scoreboard("accesses", self)
         self.pulses = Scoreboard("pulses", self, minimum=0)
         for pin in ("busy", "done_event", "error_event", *map(str.lower, ERRORS)):
@@ -82,7 +145,10 @@ class CsrEnv(BlockEnv):
         """Read and compare with the model."""
         data, resp = self.model.read(addr)
         self.accesses.expect(Access(False, addr, data, 0, resp))
-        return (await self.axi.read(addr))[0]
+        seen = (await self.axi.read(addr))[0]
+        self.cover.sample(register=kind_of(addr), access="read", response=resp)
+        self.cover.sample(unaligned=addr % 4)
+        return seen
 
     async def write(self, addr: int, data: int, strobe: int = 0xF) -> None:
         """Write, compare the response, pulses and outputs with the model."""
@@ -92,6 +158,12 @@ class CsrEnv(BlockEnv):
             self.pulses.expect(self.model.pulses.pop(0))
         await self.axi.write(addr, data, strobe)
         self.check_outputs()
+        kind = kind_of(addr)
+        self.cover.sample(register=kind, access="write", response=resp)
+        if kind in WRITABLE:
+            self.cover.sample(kept=kind, strobe=strobe)
+        elif kind == "CTRL":
+            self.cover.sample(command=data & 3 if strobe & 1 else 0, busy=self.model.busy)
 
     def check_outputs(self) -> None:
         """The pins that show a register's contents."""
@@ -101,6 +173,7 @@ class CsrEnv(BlockEnv):
         shown += [value_of(pin) for pin in (dut.watchdog_limit, dut.irq)]
         expected = [*(value[name] for name in names), value["WATCHDOG"], int(self.model.irq)]
         assert shown == expected, f"outputs {shown}, expected {expected}"
+        self.cover.sample(enable=value["IRQ_ENABLE"], status=value["IRQ_STATUS"])
 
     async def event(self, done: int = 0, error: int = 0) -> None:
         """One cycle of done_event, error_event."""
@@ -109,6 +182,7 @@ class CsrEnv(BlockEnv):
         self.dut.done_event.value = self.dut.error_event.value = 0
         self.model.event(done, error)
         await self.cycles(1)
+        self.check_outputs()
 
     def set_busy(self, busy: int) -> None:
         self.dut.busy.value = self.model.busy = busy
@@ -168,13 +242,13 @@ async def csr_obeys_the_rdl_in_random_accesses(dut: Any, profile: int) -> None:
 
 @cocotb.test()
 async def csr_writes_each_lane_alone(dut: Any) -> None:
-    """Walking strobes over every writable register, from all zero and from all ones."""
+    """Every set of strobes over every writable register, from all zero and from all ones."""
     async with start(CsrEnv, dut, stalls=False) as env:
         for name in WRITABLE:
             for fill in (0, 0xFFFF_FFFF):
-                for lane in range(4):
+                for strobe in range(16):
                     await env.write(OFFSETS[name], fill)
-                    await env.write(OFFSETS[name], ~fill & 0xFFFF_FFFF, 1 << lane)
+                    await env.write(OFFSETS[name], ~fill & 0xFFFF_FFFF, strobe)
                     await env.read(OFFSETS[name])
 
 
@@ -193,7 +267,7 @@ async def csr_refuses_writes_to_ro_and_holes(dut: Any) -> None:
 @cocotb.test()
 async def csr_refuses_start_while_busy(dut: Any) -> None:
     async with start(CsrEnv, dut) as env:
-        for busy, data in ((0, 1), (1, 1), (1, 3), (1, 2), (0, 2), (0, 3), (1, 0)):
+        for busy, data in ((0, 1), (1, 1), (1, 3), (1, 2), (0, 2), (0, 3), (1, 0), (0, 0)):
             env.set_busy(busy)
             await env.write(OFFSETS["CTRL"], data)
         await env.write(OFFSETS["CTRL"], 3, 0xE)  # the lane that matters is not written
@@ -251,6 +325,8 @@ async def csr_loses_no_event_in_the_cycle_of_a_clear(dut: Any, bit: int) -> None
             seen.add((delay > written) - (delay < written))
             await env.read(OFFSETS["IRQ_STATUS"])
             await env.write(OFFSETS["IRQ_STATUS"], 3)
+            event = "error" if bit else "done"
+            env.cover.sample(event=event, when=(delay > written) - (delay < written))
         assert seen == {-1, 0, 1}
 
 
@@ -304,6 +380,35 @@ async def csr_serves_reads_beside_writes(dut: Any) -> None:
             assert value_of(dut.watchdog_limit) == value
             assert await env.axi.write(0, value) == SLVERR
         await reading
+
+
+@cocotb.test()
+async def csr_works_after_reset_in_every_state(dut: Any) -> None:
+    """With half a write, with both halves, with an answer that is not taken, with and without such a read."""
+    async with start(CsrEnv, dut, stalls=False) as env:
+        channels, taken = env.axi.driver.pins.channels, Gate()
+        for writing, reading in itertools.product(
+            ("none", "address", "data", "both", "answer"), (False, True)
+        ):
+            env.axi.driver.stalls, taken.closed = taken, True
+            await env.cycles(2)  # the answers' ready is low by then
+            if reading:
+                await channels["ar"].send(OFFSETS["ID"])
+                await env.cycles(1)
+            halves = []
+            if writing in ("address", "both", "answer"):
+                halves.append(cocotb.start_soon(channels["aw"].send(OFFSETS["WATCHDOG"])))
+            if writing in ("data", "both", "answer"):
+                halves.append(cocotb.start_soon(channels["w"].send((0, 0xF))))
+            for half in halves:
+                await half
+            await env.cycles(3 if writing == "answer" else 0)
+            await env.reset(env.rng.randint(1, 2))
+            env.axi.driver.stalls = Stalls(env.rng)
+            await env.cycles(2)
+            await env.read(OFFSETS["WATCHDOG"])
+            await env.write(OFFSETS["WATCHDOG"], env.rng.getrandbits(32))
+        assert all(env.cover.bins["reset"].values()), env.cover.bins["reset"]
 
 
 @cocotb.test()

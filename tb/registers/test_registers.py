@@ -3,6 +3,7 @@ makes of it, and from inside, where the RTL keeps it."""
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from tb.agents.burst import OKAY, SLVERR
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
 from tb.bench import Bench, params
+from tb.common.collector import Collector
+from tb.common.cover import Hits
+from tb.registers.coverage import COVERAGE, KEPT, KINDS, bin_of
 from tb.registers.model import AxiLiteAdapter, Inside, by_name, uvm_block
 from tb.registers.rdl import SOURCE, SPACE, Field, Register, compile_rdl, logs_of, registers
 
@@ -65,6 +69,8 @@ class RegistersEnv(BlockEnv):
         self.named = [register for register in self.registers if not register.index]
         self.block = uvm_block(top)
         self.inside = Inside(dut)
+        # What is walked with a wrong RDL covers nothing.
+        self.cover = Hits(COVERAGE) if spoil else Collector("cover", self, COVERAGE).hits
         self.checked = 0
 
     def build_phase(self) -> None:
@@ -110,6 +116,8 @@ class RegistersEnv(BlockEnv):
             await self.host.write(register.offset, data, strobe),
             OKAY if register.writable else SLVERR,
         )
+        answer = "okay" if register.writable else "error"
+        self.cover.sample(written=KINDS[register.name], answer=answer, strobe=strobe)
 
     async def check(self, register: Register, expected: int) -> None:
         """Compare a register's fields by the bus and from inside."""
@@ -180,6 +188,7 @@ async def walk_resets(env: RegistersEnv) -> None:
         if register.reset is not None:
             env.same(f"{register.name} in the model", by_name(env.block, register.name).get(), expected)
         await env.check(register, expected)
+        env.cover.sample(register=KINDS[register.name], moment="reset")
 
 
 async def dirty_named(env: RegistersEnv) -> None:
@@ -193,8 +202,14 @@ async def dirty_named(env: RegistersEnv) -> None:
 async def walk_access(env: RegistersEnv) -> None:
     """Writes of any data with any strobes to every register: what changes, what not, what is answered."""
     samples = [register for register in env.registers if register.index]
-    for turn in range(ROUNDS):
+    kept = [register for register in env.named if register.name in {name.split(".")[0] for name in KEPT}]
+    changes = env.cover.bins["field_x_change"]
+    for turn in range(5 * ROUNDS):
         words = [*env.named, *env.rng.sample(samples, 8)]
+        if turn >= ROUNDS:  # what is left to be seen of fields of a bit or two
+            words = kept
+            if all(changes.values()):
+                break
         env.rng.shuffle(words)
         for register in words:
             data = env.rng.choice((0, 0xFFFF_FFFF, env.rng.getrandbits(32), env.rng.getrandbits(32)))
@@ -210,6 +225,13 @@ async def walk_access(env: RegistersEnv) -> None:
             mask = sum(0xFF << 8 * lane for lane in range(4) if strobe >> lane & 1)
             expected = sum(after_write(field, value, data, mask) for field in register.fields)
             await env.check(register, expected)
+            env.cover.sample(register=KINDS[register.name], moment="write")
+            for field in register.fields:
+                if (name := f"{register.name}.{field.name}") in KEPT:
+                    old, new = value & field.mask, expected & field.mask
+                    spared = old == new or (old ^ data) & field.mask & ~mask
+                    for change, seen in (("set", new & ~old), ("cleared", old & ~new), ("kept", spared)):
+                        env.cover.sample(bool(seen), field=bin_of(name), change=change)
             for name, inside in env.snapshot().items():
                 if not name.startswith(f"{register.name}."):
                     env.same(f"{name} after a write of {register.name}", inside, before[name] or 0)
@@ -223,8 +245,10 @@ async def walk_holes(env: RegistersEnv) -> None:
         data, resp = await env.host.read(offset)
         env.same(f"hole {offset:#x}", data, 0)
         env.same(f"the answer to a read of hole {offset:#x}", resp, SLVERR)
+        env.cover.sample(hole="read")
         resp = await env.host.write(offset, 0xFFFF_FFFF)
         env.same(f"the answer to a write of hole {offset:#x}", resp, SLVERR)
+        env.cover.sample(hole="write")
     for name, inside in env.snapshot().items():
         env.same(f"{name} after writes to holes", inside, before[name] or 0)
 
@@ -254,12 +278,11 @@ async def registers_start_clears_what_it_says(dut: Any) -> None:
     async with start(RegistersEnv, dut) as env:
         counters = [register for register in env.named if register.counts]
         assert len(counters) == 15
-        endings = [(15,), (0,), (15, 15), (0, 15), (15,)]
+        endings = [*itertools.product([(15,), (0,)], range(4)), ((15, 15), 1), ((0, 15), 2)]
         env.rng.shuffle(endings)
-        for opcodes in endings:
+        for opcodes, enabled in endings:
             good = opcodes[0] == Opcode.END
             await env.program(*opcodes)
-            enabled = env.rng.randrange(4)
             await env.write(env["IRQ_ENABLE"], enabled)
             await env.write(env["IRQ_STATUS"], 3)
             for register in counters:
@@ -273,7 +296,9 @@ async def registers_start_clears_what_it_says(dut: Any) -> None:
                 env.same(f"{name} after start", env.inside.peek(env.field(name)[1]), 0)
             for register in counters:
                 assert (env.inside.peek(register.fields[0]) or 0) < 0x1000, f"{register.name} not cleared"
+                env.cover.sample(cleared=register.name)
             env.same("the answer to a start while busy", await env.host.write(0x10, 1), SLVERR)
+            env.cover.sample(refused="start")
             while env.inside.peek(env.field("STATUS.BUSY")[1]):
                 await env.cycles(1)
             await env.cycles(2)
@@ -287,6 +312,7 @@ async def registers_start_clears_what_it_says(dut: Any) -> None:
             first = [await env.read(register) for register in counters]
             assert first[0] > 200 and sum(first[1:9]) == first[0], f"the account of {first}"
             assert [await env.read(register) for register in counters] == first, "not frozen"
+            env.cover.sample(end="done" if good else "error", enabled=enabled)
 
 
 @cocotb.test()
@@ -296,13 +322,17 @@ async def registers_stop_ends_a_program(dut: Any) -> None:
         env.memory.driver.timing = MemoryTiming((100, 100))
         await env.write(env["CTRL"], 2)  # idle: nothing happens
         assert await env.bits("STATUS.BUSY") == 0 and await env.bits("IRQ_STATUS.ERROR") == 0
-        await env.write(env["CTRL"], 1)
-        await env.write(env["CTRL"], 2)
-        await env.cycles(150)
-        assert await env.bits("ERR_CAUSE.CAUSE") == Cause.STOPPED
-        assert await env.bits("IRQ_STATUS.ERROR") == 1
-        await env.write(env["IRQ_STATUS"], 2)
-        assert await env.bits("IRQ_STATUS.ERROR") == 0
+        for enabled in range(4):
+            await env.write(env["IRQ_ENABLE"], enabled)
+            await env.write(env["CTRL"], 1)
+            await env.write(env["CTRL"], 2)
+            await env.cycles(150)
+            assert await env.bits("ERR_CAUSE.CAUSE") == Cause.STOPPED
+            assert await env.bits("IRQ_STATUS.ERROR") == 1
+            assert int(dut.irq.value) == enabled >> 1
+            await env.write(env["IRQ_STATUS"], 2)
+            assert await env.bits("IRQ_STATUS.ERROR") == 0 and int(dut.irq.value) == 0
+            env.cover.sample(end="stopped", enabled=enabled)
 
 
 # What is wrong in the RDL: its text, the wrong text, the walk that meets it and what it must say.

@@ -194,9 +194,11 @@ class DepthwiseEmitter(Emitter):
         low, high = max(rows.start, 0), min(rows.end, g.in_h)
         row, pixel = g.in_w * g.cb * n, g.cb * n
         window: dict[str, Any] = {"count_y": high - low, "stride_y": row}
+        # Rows that follow each other in DRAM and in the buffer; a row of padding is as wide as a run.
+        whole = x.count == x.size == g.in_w and (low, high) == (rows.start, rows.end)
         if count != g.cb:
             window |= {"run": count, "count_x": x.count, "stride_x": pixel}
-        elif x.size == g.in_w and (high - low) * x.size * count <= 65535:
+        elif whole and (high - low) * x.size * count <= 65535:
             window = {"run": (high - low) * x.size * count}
         else:
             window |= {"run": x.count * count}

@@ -42,6 +42,18 @@ def test_depthwise_of_any_shape(config: str, trial: int) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(("kernel", "stride"), [((4, 2), (1, 2)), ((3, 2), (2, 2)), ((3, 6), (1, 1))])
+def test_depthwise_padded_above_and_below_only(
+    config: str, kernel: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    """A strip as wide as the input: its rows follow each other, and the padding is still of whole rows."""
+    rng = generator("rows", config, kernel)
+    network = RandomNetwork(rng, rng.integers(-128, 128, (6, 6, 5)).astype(np.int8))
+    network.depthwise(kernel, stride=stride)
+    assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("trial", range(5))
 def test_grouped_convolution(config: str, trial: int) -> None:
     rng = generator("grouped", config, trial)

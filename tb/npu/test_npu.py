@@ -7,24 +7,34 @@ Both compare with the same machine by the same score, so both memories see the s
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from typing import Any
 
 import cocotb
 import numpy as np
+from cocotb.triggers import RisingEdge
+from pyuvm import uvm_component
 
-from models.isa import Cause, Config
+from models.isa import ID_FETCH, ID_LOAD, Cause, Config
 from models.machine import Machine
 from models.trace import Trace
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
-from tb.agents.pins import Stalls
+from tb.agents.pins import Stalls, to_int
 from tb.bench import Bench, light, params, seed
 from tb.chip import host
 from tb.chip.programs import Image, random_image
 from tb.chip.score import ProgramScore, expected_columns, table_of
 from tb.chip.session import fetched
+from tb.common.collector import Collector
+from tb.common.cover import Hits
+from tb.common.watch import value_of
+from tb.lib.outcomes import ReadOrder
+from tb.npu.coverage import COVERAGE
 
 SMALL = {
     "ACT_WORDS": 256,
@@ -45,6 +55,70 @@ BENCH = Bench(
 )
 DRAM = 1 << 20  # bytes
 LIMIT = 400_000  # cycles
+HOLDS = ("neither", "valid_waits", "ready_waits", "moves")
+READERS = {
+    frozenset(): "none",
+    frozenset({ID_FETCH}): "fetch",
+    frozenset({ID_LOAD}): "load",
+    frozenset({ID_FETCH, ID_LOAD}): "both",
+}
+
+
+class Watch(uvm_component):
+    """Samples the bus and the engines in every cycle, and what a halt or a reset finds."""
+
+    def __init__(self, name: str, parent: NpuEnv, cover: Hits) -> None:
+        super().__init__(name, parent)
+        self.cover = cover
+        self.dut = dut = parent.dut
+        self.channels = {
+            name: (getattr(dut, f"m_axi_{name}valid"), getattr(dut, f"m_axi_{name}ready"))
+            for name in ("ar", "r", "aw", "w", "b")
+        }
+        self.idle = {"load": dut.l_idle, "compute": dut.d_idle, "store": dut.s_idle}
+        self.order = ReadOrder(cover)
+        self.works: dict[str, int] = {}
+        self.flush()
+
+    def flush(self) -> None:
+        """Reset."""
+        if self.works:
+            self.cover.sample(**{f"reset_{name}": value for name, value in self.works.items()})
+            self.under_way("reset")
+        self.works.clear()
+        self.halted = self.writes = 0
+        self.order.flush()
+
+    def under_way(self, when: str) -> None:
+        reads, writes = ("some" if count else "none" for count in (len(self.order.asked), self.writes))
+        self.cover.sample(**{f"{when}_reads": reads})
+        self.cover.sample(**{f"{when}_writes": writes})
+
+    async def run_phase(self) -> None:
+        await at_every(RisingEdge(self.dut.clk), self.turn)
+
+    def turn(self) -> None:
+        dut = self.dut
+        if to_int(dut.rst_n) != 1:
+            return
+        moves = {}
+        for name, (valid, ready) in self.channels.items():
+            hold = value_of(valid) + 2 * value_of(ready)
+            moves[name] = hold == 3
+            self.cover.sample(channel=name, hold=HOLDS[hold])
+        if moves["ar"]:
+            self.order.ask(value_of(dut.m_axi_arid))
+        halted = value_of(dut.halt)
+        if halted and not self.halted:
+            self.under_way("halt")
+        self.halted = halted
+        if moves["r"] and value_of(dut.m_axi_rlast):
+            self.order.ended(value_of(dut.m_axi_rid))
+        self.writes += moves["aw"] - moves["b"]
+        self.cover.sample(reads=READERS[frozenset(self.order.asked)])
+        self.cover.sample(writes=self.writes)
+        self.works.update({name: 1 - value_of(wire) for name, wire in self.idle.items()})
+        self.cover.sample(**{f"runs_{name}": value for name, value in self.works.items()})
 
 
 class NpuEnv(BlockEnv):
@@ -62,6 +136,8 @@ class NpuEnv(BlockEnv):
             "memory", self, pins, memory, self.rng, outstanding=params()["OUTSTANDING"]
         )
         self.irq = IrqMonitor("irq", self, self.dut)
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.watch = Watch("watch", self, self.cover)
         self.compared = 0
 
     def prepare(self, operators: int = 2) -> Image:
@@ -136,12 +212,15 @@ async def npu_runs_random_networks_with_any_memory(dut: Any) -> None:
 async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
     """One beat of one read, or one write response; recorded with address, ID and command."""
     async with start(NpuEnv, dut) as env:
-        for write in [False, True] * repeats(2):
+        # The first read is of fetch, the last one of load.
+        places = [(False, "first"), (False, "last"), (True, "any"), (False, "any")]
+        for resp, (write, place) in product((2, 3), places):
             image = env.prepare()
             trace = env.predict(image)
             count = trace.counters()["write_bursts" if write else "read_bursts"]
-            index = env.rng.randrange(count)
-            resp = env.rng.choice((2, 3))
+            index = {"first": 0, "last": count - 1}.get(place, env.rng.randrange(count))
+            if write:  # others are on their way when the error comes
+                env.memory.driver.timing = MemoryTiming(write_latency=(60, 80))
             env.memory.faults.append(
                 Fault(write, resp, env.memory.driver._count["w" if write else "r"] + index)
             )
@@ -157,13 +236,21 @@ async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
             command = int(expected_columns(parts, env.config.n).command[same.index(bad)])
             base = Cause.WRITE_SLVERR if write else Cause.READ_SLVERR
             assert record == [base + resp - 2, bad.addr, bad.id, command], f"{record} for {bad}"
-            await env.good_program()
+            env.cover.sample(response=resp, engine=bad.id)
+            if place == "any":
+                await env.good_program()
 
 
 @cocotb.test()
 async def npu_survives_reset_in_flight(dut: Any) -> None:
-    """Reset at a random cycle; the next program is right."""
+    """Reset at a random cycle, and as soon as each engine works; the next program is right."""
     async with start(NpuEnv, dut) as env:
+        watch = env.watch
+        for there in (lambda: True, lambda: watch.writes, *(partial(watch.works.get, e) for e in watch.idle)):
+            await env.start(env.prepare())
+            while not there():
+                await env.cycles(1)
+            await env.reset()
         for _ in range(repeats(2)):
             await env.start(env.prepare())
             await env.cycles(env.rng.randrange(2000))

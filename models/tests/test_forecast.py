@@ -51,7 +51,12 @@ def test_the_machine_s_bursts_and_stop_are_in_both_bounds(windows: Windows) -> N
 
 def test_what_is_refused_is_the_machine_s_stop() -> None:
     load = Load(run=4)
-    for commands in ([load, b"\x07" * COMMAND_BYTES, End()], [load, Load(run=0), End()], [load, load]):
+    programs: list[list[Command | bytes]] = [
+        [load, b"\x07" * COMMAND_BYTES, End()],
+        [load, Load(run=0), End()],
+        [load, load],
+    ]
+    for commands in programs:
         trace = run(CONFIG, np.zeros(SIZE, np.uint8), commands)
         for bound in both(commands):
             assert bound.stops == [trace.stop] and not bound.finished

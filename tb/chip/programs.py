@@ -108,9 +108,12 @@ def random_image(
     """
     network = start(rng, most=most, channels=2 * most)
     first = network.x
+    kinds: Sequence[str]
     if isinstance(operators, int):
-        operators = rng.choice(list(KINDS), operators, p=WEIGHTS).tolist()
-    for kind in operators:
+        kinds = rng.choice(list(KINDS), operators, p=WEIGHTS).tolist()
+    else:
+        kinds = operators
+    for kind in kinds:
         _grow(network, rng, 4 * most, kind)
     if dense and rng.integers(2):
         network.flatten()

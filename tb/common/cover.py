@@ -157,7 +157,7 @@ class Hits:
             self._bin[key] = self.model.points[point].of(value)
         return self._bin[key]
 
-    def sample(self, times: int = 1, **values: Any) -> None:
+    def sample(self, times: int = 1, /, **values: Any) -> None:
         """Hit the bins of these points, and of the crosses all of whose points are among them, `times` times.
 
         Values are hashable. Raises CoverageError for an unknown point or value, and for a combination that a

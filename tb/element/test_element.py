@@ -37,7 +37,7 @@ def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> 
     wild = rng.random() < 0.2
     m1, m2, m = (int(v) for v in rng.integers(2**30, 2**31, 3))
     if wild or rng.random() < 0.2:
-        m1, m2, m = (int(rng.choice([2**30, 2**31 - 1, v])) for v in (m1, m2, m))
+        m1, m2, m = (int(rng.choice(np.array([2**30, 2**31 - 1, v]))) for v in (m1, m2, m))
     if mode == Rounding.FP32:
         # Without a shift a sum leaves int32.
         shift = int(rng.choice([0, rng.integers(0, 63)]) if wild else rng.integers(26, 34))

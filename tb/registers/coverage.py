@@ -47,7 +47,7 @@ COVERAGE = Coverage(
     Point(
         "change",
         ["set", "cleared", "kept"],
-        "what a write did to bits of a field; kept: by its strobes or data",
+        "what a write did to a field",
     ),
     Cross(
         "field_x_change",

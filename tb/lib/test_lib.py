@@ -44,6 +44,8 @@ class Watch(uvm_component):
         self.order = ReadOrder(cover)
         self.limit = {"fifo": 1 << params()["LOG_D"], "tokens": TOKEN_MAX}
         self.ran = False
+        self.count: dict[str, int] = {}
+        self.waiting, self.chosen, self.walking = False, 0, 0
         self.flush()
 
     def flush(self) -> None:

@@ -6,6 +6,7 @@ Both compare with the same machine by the same score, so both memories see the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -246,7 +247,8 @@ async def npu_survives_reset_in_flight(dut: Any) -> None:
     """Reset at a random cycle, and as soon as each engine works; the next program is right."""
     async with start(NpuEnv, dut) as env:
         watch = env.watch
-        for there in (lambda: True, lambda: watch.writes, *(partial(watch.works.get, e) for e in watch.idle)):
+        moments: list[Callable[[], Any]] = [lambda: True, lambda: watch.writes]
+        for there in moments + [partial(watch.works.get, engine) for engine in watch.idle]:
             await env.start(env.prepare())
             while not there():
                 await env.cycles(1)

@@ -218,8 +218,8 @@ module npu_fetch #(
   wire at_cmd = bad_cmd || overrun || refused;
 
   assign err_valid = (bad_read || at_cmd) && !halt;
-  assign err_cause = bad_cmd ? (known ? CAUSE_FIELD : CAUSE_OPCODE) :
-      overrun ? CAUSE_OVERRUN : refused ? CAUSE_READ_WINDOW : r_resp[0] ? CAUSE_READ_DECERR : CAUSE_READ_SLVERR;
+  assign err_cause = bad_cmd ? (known ? CAUSE_FIELD : CAUSE_OPCODE) : overrun ? CAUSE_OVERRUN :
+      refused ? CAUSE_READ_WINDOW : r_resp[0] ? CAUSE_READ_DECERR : CAUSE_READ_SLVERR;
   assign err_addr = at_cmd ? cmd_addr : burst_addr;
   assign err_cmd = at_cmd ? number : asked;
   assign quiet = !in_flight;

@@ -64,7 +64,9 @@ def sample_scale(cover: Hits, mode: Rounding, x: Wide, multiplier: Wide, shift: 
 Found = dict[str, NDArray[np.bool_]]
 
 
-def roundings(mode: Rounding, x: Wide, multiplier: Wide, shift: Wide) -> tuple[Found, Found]:
+def roundings(
+    mode: Rounding, x: Wide, multiplier: Wide | np.int64, shift: Wide | np.int64
+) -> tuple[Found, Found]:
     """Where ties are, and results that int32 does not hold: (name -> where, name -> where)."""
     if mode == Rounding.FP32:
         scale = multiplier.astype(np.int32).view(np.float32)

@@ -36,7 +36,7 @@ def every_slide(rng: random.Random, config: Config) -> dict[str, list[Conv]]:
     kernels = {"smallest": (1, 2), "row": (1, 3), "largest": (rows, columns)}
     if rows > 1:
         kernels["inside"] = (2, rng.randint(2, 3))
-    commands = {}
+    commands: dict[str, list[Conv]] = {}
     for name, (kh, kw) in kernels.items():
         commands[name] = []
         for x_stride, y_stride in product((None, 1, 2, 3), repeat=2):

@@ -86,8 +86,7 @@ class ComputeWatch(uvm_component):
         self.got = uvm_analysis_port("got", self)
         self.causes: Counter[str] = Counter()
         self.cycle = 0
-        self.did = ""
-        self.flush()
+        self.before, self.did = "none", "no_command"
 
     def flush(self) -> None:
         """Reset."""

@@ -156,7 +156,7 @@ class ConvWatch(uvm_component):
         self.waits: Counter[str] = Counter()
         self.fulls: Counter[int] = Counter()
         self.doing = "idle"
-        self.full = 0  # a bit a bank
+        self.full = 0
         self.flush()
 
     def flush(self) -> None:

@@ -156,7 +156,8 @@ class Chip:
         ends = [0, *(stamp["cycles"] for stamp in stamps), outcome.counters["cycles"]]
         assert ends == sorted(ends), f"layers end at {ends}"
         for layer in image.compiled.layers:
-            self.saw(operator=layer.op, contract=contract)
+            for operator in layer.op.split("+"):  # that were made one
+                self.saw(operator=operator, contract=contract)
         self.saw(latency=self.temper[0], stall=self.temper[1], after=self.after)
         self.spent(outcome.counters)
         self.ended(None)

@@ -207,7 +207,8 @@ class ControlEnv(BlockEnv):
         if kept == "fetch":
             cover(fetch_cause=pins["fetch_err_cause"])
         elif kept in ("load", "store"):
-            cover(dma=kept, response="decerr" if pins[f"{kept}_err_decerr"] else "slverr")
+            kinds = [kind for kind in ("window", "decerr") if pins[f"{kept}_err_{kind}"]]
+            cover(dma=kept, response=(*kinds, "slverr")[0])
 
     def count(self, pins: dict[str, int]) -> None:
         """Which outcomes there were."""

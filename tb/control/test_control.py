@@ -166,7 +166,7 @@ class ControlEnv(BlockEnv):
         for source in SOURCES:
             pins[f"{source}_err_addr"] = rng.getrandbits(32)
             pins[f"{source}_err_cmd"] = rng.getrandbits(16)
-        pins["fetch_err_cause"] = rng.randint(1, 5)
+        pins["fetch_err_cause"] = rng.choice((1, 2, 3, 4, 5, Cause.READ_WINDOW))
         for source in ("load", "store"):
             pins[f"{source}_err_decerr"] = rng.getrandbits(1)
             pins[f"{source}_err_window"] = rng.getrandbits(1)

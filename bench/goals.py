@@ -1,4 +1,4 @@
-"""What `make bench` holds its figures to, by issue 4: a figure that misses its bound fails the run.
+"""What `make bench` holds its figures to: a figure that misses its bound fails the run.
 
 Counts and cycles do not depend on the machine. The two figures of time that are held are a ratio of two runs
 side by side, and a wall time with more than twice its usual length to spare. All other times are reported

@@ -91,13 +91,22 @@ def chip(
     verbose: bool = False,
 ) -> Build:
     """Build the chip with a memory of that many bus words, if it is not built. Raises UserError."""
+    build = _chip(name, config, words, sim, outstanding, waves)
+    with hdl.alone(build):
+        _make(build, verbose)
+    return build
+
+
+def _chip(name: str, config: Config, words: int, sim: str, outstanding: int, waves: bool) -> Build:
     parameters = {key.upper(): value for key, value in asdict(config).items()}
     parameters |= {"OUTSTANDING": outstanding, "MEM_WORDS": words}
-    build = Build(name, bench([parameters], fast=True, timeout=3600), parameters, sim, waves)
+    return Build(name, bench([parameters], fast=True, timeout=3600), parameters, sim, waves)
+
+
+def _make(build: Build, verbose: bool) -> None:
     start = time.monotonic()
     if hdl.make(build, jobs=2, verbose=verbose):
-        print(f"chip built for {sim} in {time.monotonic() - start:.1f} s", flush=True)
-    return build
+        print(f"chip built for {build.sim} in {time.monotonic() - start:.1f} s", flush=True)
 
 
 def run(
@@ -124,14 +133,30 @@ def run(
     Raises JobFailed if the simulation broke off, UserError if it does not build.
     """
     words = max(1 << max(compiled.dram.size // compiled.config.n - 1, 1).bit_length(), least_words)
-    build = chip(name, compiled.config, words, sim, outstanding=outstanding, waves=waves, verbose=verbose)
+    build = _chip(name, compiled.config, words, sim, outstanding, waves)
+    # Another job of the same chip waits: its image and its logs would take the place of this one's.
+    with hdl.alone(build):
+        _make(build, verbose)
+        return _run(build, compiled, inputs, seed, verbose, memory or {}, spoil)
+
+
+def _run(
+    build: Build,
+    compiled: Compiled,
+    inputs: Sequence[Mapping[str, NDArray[np.int8]]],
+    seed: int,
+    verbose: bool,
+    memory: Mapping[str, int],
+    spoil: bool,
+) -> tuple[Result, dict[str, NDArray[np.uint8]]]:
+    """`run` on a finished build that nobody else uses."""
     folder = build.folder / "run"
     folder.mkdir(exist_ok=True)
     for old in ("result.json", "rtl.npy", "machine.npy", activity.UNITS_LOG):
         (folder / old).unlink(missing_ok=True)
     with (folder / "job.pickle").open("wb") as file:
         pickle.dump((compiled, inputs), file)
-    settings = {"latency": LATENCY, "seed": seed, **(memory or {})}
+    settings = {"latency": LATENCY, "seed": seed, **memory}
     plusargs = [f"+{key}={value}" for key, value in settings.items()]
     env = {**ENV, "JOB_SPOIL": str(int(spoil))}
     verdict: list[Any] = []
@@ -154,7 +179,7 @@ def run(
         thread.join(POLL)
         progress.update()
     progress.close()
-    if waves and (wave := runner.waveform(build)):
+    if build.waves and (wave := runner.waveform(build)):
         print(f"waveform: {wave}")
     if not verdict or not verdict[0].passed or not (folder / "result.json").exists():
         problem = verdict and (verdict[0].problem or "; ".join(t.message for t in verdict[0].tests))

@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 help:     ## List the targets and their variables
 blocks:   ## Print the names of the blocks, one a line
-sim:      ## Run the network on the RTL and score it; with BLOCK, run that block's tests [BLOCK SIM SEED IMAGES TEST WAVES VERBOSE]
+sim:      ## Run the network on the RTL and score it; with BLOCK, run that block's tests [BLOCK SIM SEED IMAGES TEST FULL WAVES VERBOSE]
 test:     ## All that must pass before a commit lands: check, models, every block on both simulators [SEED VERBOSE]
 check:    ## Lint and format of Verilog and Python, types
 format:   ## Let the formatters write what check would ask for

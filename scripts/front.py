@@ -72,6 +72,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
         "how fully connected layers are judged: integer or litert, in float (integer)",
         one_of(lambda: ["integer", "litert"], "form"),
     ),
+    "FULL": ("1 runs a block's tests with all the counts of make test, not with small ones (0)", switch),
     "WAVES": ("1 writes a waveform and says where (0)", switch),
     "VERBOSE": ("1 shows the simulator's whole output (0)", switch),
 }
@@ -104,8 +105,9 @@ def given(target: str) -> dict[str, str]:
             raise UserError(f"TILE is a run of its own, with its data: leave {' and '.join(others)} out")
     elif target == "net" and "MODEL" not in values:
         raise UserError("make net needs MODEL=<a quantised .tflite file or an .onnx file>")
-    if "TEST" in values and "BLOCK" not in values:
-        raise UserError("TEST picks among one block's tests: give BLOCK too")
+    for name in ("TEST", "FULL"):
+        if name in values and "BLOCK" not in values:
+            raise UserError(f"{name} is about one block's tests: give BLOCK too")
     return values
 
 
@@ -128,7 +130,7 @@ def work(target: str, values: dict[str, str]) -> int:
     """Run one of the targets that need .venv. Returns the exit code."""
     seed = values.get("SEED") or str(secrets.randbelow(LARGEST_SEED) + 1)
     sim = values.get("SIM", "verilator")
-    switches = [f"--{name.lower()}" for name in ("WAVES", "VERBOSE") if values.get(name) == "1"]
+    switches = [f"--{name.lower()}" for name in ("FULL", "WAVES", "VERBOSE") if values.get(name) == "1"]
     setup.ensure()
     if sim == "icarus" and (command := missing_icarus()):
         raise UserError(f"icarus is not installed; run: {command}")

@@ -56,7 +56,8 @@ def simulations(seed: int) -> list[Job]:
     for sim in reversed(SIMULATORS):
         for block in blocks():
             if sim in bench_of(block)[1].simulators:
-                runner = ["tb.runner", "--block", block, "--sim", sim, "--seed", str(seed), "--jobs", "1"]
+                where = ["--block", block, "--sim", sim, "--seed", str(seed)]
+                runner = ["tb.runner", *where, "--jobs", "1", "--full"]
                 jobs.append(Job(f"{block}.{sim}", runner, reason.get(sim, "")))
     same = ["scripts.regress.same", "--block", COMPARED, "--seed", str(seed)]
     return [*jobs, Job(f"{COMPARED}.same", same, reason["icarus"])]

@@ -53,12 +53,26 @@ def seed() -> int:
     return int(os.environ["COCOTB_RANDOM_SEED"])
 
 
+def quick() -> bool:
+    """Inside a simulation: whether someone waits for it. So it is in `make sim BLOCK=x` without FULL=1, where
+    every test runs with the smallest count that means something."""
+    return os.environ.get("ASSAY_QUICK") == "1"
+
+
 def light() -> bool:
-    """Inside a simulation: whether counts are small. So they are on Icarus, which is slower by one or two
-    orders of magnitude, and in a run on Verilator that is compared with one on Icarus."""
-    return simulator() == "icarus" or os.environ.get("ASSAY_LIGHT") == "1"
+    """Inside a simulation: whether counts are small. So they are in a quick run, on Icarus, which is slower
+    by one or two orders of magnitude, and in a run on Verilator that is compared with one on Icarus."""
+    return quick() or simulator() == "icarus" or os.environ.get("ASSAY_LIGHT") == "1"
+
+
+def lighter(count: int, divisor: int = 10, in_quick: int | None = None) -> int:
+    """`count` in a full run on Verilator, in a light one count // divisor and in a quick one
+    count // in_quick (as in a light one unless given); at least 1."""
+    if quick() and in_quick is not None:
+        return max(1, count // in_quick)
+    return max(1, count // divisor) if light() else count
 
 
 def simulator() -> str:
-    """Inside a simulation: verilator or icarus."""
-    return os.environ["ASSAY_SIM"]
+    """Inside a simulation: verilator or icarus. "" elsewhere, where a test file is only read."""
+    return os.environ.get("ASSAY_SIM", "")

@@ -42,8 +42,8 @@ def bench_of(block: str) -> tuple[str, Bench]:
     return module, bench
 
 
-def repeat(block: str, sim: str, seed: int) -> str:
-    return f"seed={seed}  repeat: make sim BLOCK={block} SIM={sim} SEED={seed}"
+def repeat(block: str, sim: str, seed: int, full: bool = False) -> str:
+    return f"seed={seed}  repeat: make sim BLOCK={block} SIM={sim} SEED={seed}" + (" FULL=1" if full else "")
 
 
 def simulate(
@@ -117,16 +117,20 @@ def run_block(
     verbose: bool = False,
     jobs: int = 2,
     coverage: bool = False,
+    full: bool = False,
 ) -> bool:
     """Build and run a block's tests with each of its parameter sets, and report. True if all passed.
 
     jobs: simulations at a time, and compilers of the one build that is made meanwhile. coverage: with builds
-    that count code coverage into run/coverage.dat.
+    that count code coverage into run/coverage.dat. full: with the counts of make test, not the quick ones.
     """
     module, bench = bench_of(block)
     if sim not in bench.simulators:
         raise UserError(f"BLOCK={block} runs on {' and '.join(bench.simulators)} only")
-    print(repeat(block, sim, seed), flush=True)
+    print(repeat(block, sim, seed, full), flush=True)
+    if not full:
+        print("every test with small counts; those of make test: FULL=1", flush=True)
+    env = ONE_THREAD if full else {**ONE_THREAD, "ASSAY_QUICK": "1"}
     builds = [Build(block, bench, params, sim, waves, coverage) for params in bench.params]
     building = threading.Lock()
 
@@ -138,7 +142,7 @@ def run_block(
                     start = time.monotonic()
                     if hdl.make(build, jobs, verbose):
                         note = f"{build.title}: built in {time.monotonic() - start:.1f} s\n"
-                outcome = simulate(build, module, seed, env=ONE_THREAD, test=test, verbose=verbose)
+                outcome = simulate(build, module, seed, env=env, test=test, verbose=verbose)
             except UserError as error:
                 outcome = Verdict([], str(error))
             keep_junit(build, outcome, BUILD / "test" / f"{block}.{sim}.{build.label}.xml")
@@ -150,11 +154,11 @@ def run_block(
             print(text, flush=True)
             runs.append({"params": dict(build.params), "passed": outcome.passed, **asdict(outcome)})
     passed = all(run["passed"] for run in runs)
-    summary = {"block": block, "simulator": sim, "seed": seed, "passed": passed, "runs": runs}
+    summary = {"block": block, "simulator": sim, "seed": seed, "full": full, "passed": passed, "runs": runs}
     folder = BUILD / "sim" / block
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
-    print(("passed  " if passed else "FAILED  ") + repeat(block, sim, seed), flush=True)
+    print(("passed  " if passed else "FAILED  ") + repeat(block, sim, seed, full), flush=True)
     return passed
 
 
@@ -198,6 +202,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="simulations, and compilers, at a time")
     parser.add_argument("--waves", action="store_true")
     parser.add_argument("--coverage", action="store_true", help="count code coverage (verilator)")
+    parser.add_argument("--full", action="store_true", help="the counts of make test, not small ones")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     return 0 if run_block(**vars(options)) else 1

@@ -49,7 +49,7 @@ class Variant:
         return self.job("make", self.name(sim), sim, 0, "--sim", sim, repeat=repeat)
 
     def run(self, sim: str, seed: int) -> Job:
-        repeat = f"make sim BLOCK={self.block} SIM={sim} SEED={seed} WAVES=1"
+        repeat = f"make sim BLOCK={self.block} SIM={sim} SEED={seed} FULL=1 WAVES=1"
         where, build = ["--sim", sim, "--seed", str(seed)], self.name(sim)
         return self.job("block", f"{build}.{seed}", sim, seed, *where, repeat=repeat, build=build)
 

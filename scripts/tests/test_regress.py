@@ -218,4 +218,6 @@ def test_make_regress_from_the_front_door(warm_tree: Tree) -> None:
     assert (result["status"], result["again"]) == ("failed", "failed")
     assert (tree.root / result["waveform"]).stat().st_size > 0
     assert summary["seeds"][0] != 7, "fresh seeds"
-    assert f"repeat: make sim BLOCK=toy SIM=verilator SEED={summary['seeds'][0]} WAVES=1" in broken.stdout
+    assert (
+        f"repeat: make sim BLOCK=toy SIM=verilator SEED={summary['seeds'][0]} FULL=1 WAVES=1" in broken.stdout
+    )

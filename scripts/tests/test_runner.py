@@ -124,6 +124,17 @@ def test_test_picks_by_name_and_must_find_one(tree: Tree) -> None:
     assert tree.make("sim", "BLOCK=toy", "TEST=nothing_like_it").returncode != 0
 
 
+def test_counts_are_small_unless_full_ones_are_asked_for(tree: Tree) -> None:
+    tree.edit("tb/toy/test_toy.py", "import Bench", "import Bench, lighter")
+    tree.edit("tb/toy/test_toy.py", "count.value == 5", "count.value == 5 and lighter(60, 2, 20) == 3")
+    assert tree.make("sim", "BLOCK=toy").returncode == 0
+    full = tree.make("sim", "BLOCK=toy", "SEED=7", "FULL=1")
+    assert full.returncode != 0
+    assert "repeat: make sim BLOCK=toy SIM=verilator SEED=7 FULL=1" in full.stdout
+    tree.edit("tb/toy/test_toy.py", "20) == 3", "20) == 60")
+    assert tree.make("sim", "BLOCK=toy", "FULL=1").returncode == 0
+
+
 def test_waves_says_where_the_waveform_is(tree: Tree) -> None:
     done = tree.make("sim", "BLOCK=toy", "WAVES=1")
     assert done.returncode == 0, done.stdout

@@ -26,7 +26,7 @@ from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Missing, Scoreboard
 from tb.agents.stream import StreamPins
-from tb.bench import light, simulator
+from tb.bench import simulator
 
 BUFFER_WORDS = 1 << 16  # of every buffer of these benches: addresses keep all their 16 bits
 Image = NDArray[np.uint8]
@@ -43,11 +43,6 @@ def pins_of(dut: Any, names: str) -> Any:
 
 class ContractError(AssertionError):
     """A block did in some cycle what its interface forbids, or did not do what it promises."""
-
-
-def lighter(count: int, divisor: int = 10) -> int:
-    """`count`, or in a light run a fraction of it (at least 1)."""
-    return max(1, count // divisor) if light() else count
 
 
 def wide_config(n: int, log_depth: int = 8, log_line: int = 8) -> Config:

@@ -15,9 +15,9 @@ from tb.agents.env import BlockEnv, start
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
-from tb.bench import Bench
+from tb.bench import Bench, lighter
 from tb.common.collector import Collector
-from tb.common.compute import ContractError, Feed, lighter, peek, pins_of, progress, spoil
+from tb.common.compute import ContractError, Feed, peek, pins_of, progress, spoil
 from tb.common.cover import Hits
 from tb.compute.coverage import COVERAGE
 

@@ -22,7 +22,7 @@ from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard
 from tb.agents.stream import StreamAgent, StreamPins
-from tb.bench import params
+from tb.bench import lighter, params
 from tb.common.collector import Collector
 from tb.common.compute import (
     BufferPort,
@@ -33,7 +33,6 @@ from tb.common.compute import (
     command_bits,
     descriptors,
     image,
-    lighter,
     peek,
     pins_of,
     progress,

@@ -8,8 +8,8 @@ import cocotb
 
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench, params
-from tb.common.compute import ContractError, lighter, spoil
+from tb.bench import Bench, lighter, params
+from tb.common.compute import ContractError, spoil
 from tb.conv.commands import any_conv, random_conv, random_convs, split_conv, window_conv
 from tb.conv.env import ConvEnv
 from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes

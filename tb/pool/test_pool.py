@@ -11,8 +11,8 @@ from models.isa import PoolKind
 from tb.agents.env import start
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench
-from tb.common.compute import ContractError, lighter, spoil
+from tb.bench import Bench, lighter
+from tb.common.compute import ContractError, spoil
 from tb.pool.commands import every_border, every_slide, random_pool, random_pools
 from tb.pool.env import DIVISION, PoolEnv
 

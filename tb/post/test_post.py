@@ -10,8 +10,8 @@ from models.quantize import Rounding
 from tb.agents.env import start
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench
-from tb.common.compute import ContractError, lighter, spoil
+from tb.bench import Bench, lighter
+from tb.common.compute import ContractError, spoil
 from tb.post.env import PostEnv
 from tb.post.stimulus import FIRST_FLOAT
 

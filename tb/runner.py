@@ -69,13 +69,7 @@ def simulate(
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
         own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
-    own_env = {
-        "ASSAY_PARAMS": json.dumps(dict(build.params)),
-        "ASSAY_SIM": build.sim,
-        # Compiled modules are kept, but never among the sources.
-        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
-        "PYTHONDONTWRITEBYTECODE": "",
-    }
+    own_env = {"ASSAY_PARAMS": json.dumps(dict(build.params)), "ASSAY_SIM": build.sim}
     # A simulation that hangs has failed: it must not hold up the others.
     os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
     start, failure, timed_out = time.monotonic(), None, False

@@ -69,7 +69,13 @@ def simulate(
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
         own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
-    own_env = {"ASSAY_PARAMS": json.dumps(dict(build.params)), "ASSAY_SIM": build.sim}
+    own_env = {
+        "ASSAY_PARAMS": json.dumps(dict(build.params)),
+        "ASSAY_SIM": build.sim,
+        # Whose assertions say what they compared. Left to itself cocotb has pytest rewrite all that is
+        # imported, numpy too, each time: two thirds of the start.
+        "COCOTB_REWRITE_ASSERTION_FILES": "tb/*.py",
+    }
     # A simulation that hangs has failed: it must not hold up the others.
     os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
     start, failure, timed_out = time.monotonic(), None, False

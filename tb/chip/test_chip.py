@@ -97,7 +97,7 @@ class Chip:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.host = session.host
-        self.memory = session.host.dut.u_memory
+        self.memory = session.host.dut.u_system.u_memory
         self.rng = np.random.default_rng([seed(), session.config.n])
         self.repeats = 1 if light() else 4
         self.after = -1  # how the program before has ended, as coverage.py counts it: by a reset
@@ -184,7 +184,7 @@ class Chip:
 
     def found(self) -> dict[str, str]:
         """What the engines are doing, by the wires between them."""
-        wires = self.host.dut.u_npu
+        wires = self.host.dut.u_system.u_npu
         idle = {"load": wires.l_idle, "compute": wires.d_idle, "store": wires.s_idle}
         waits = {
             "load": (wires.l_stat_wait,),

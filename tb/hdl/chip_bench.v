@@ -151,8 +151,8 @@ module chip_bench #(
         u_system.u_npu.u_host.u_counters.count[1],
         u_system.u_npu.u_host.u_counters.count[0]
       }),
-      .post_word(u_system.u_npu.u_datapath.out_wr_en),
-      .post_waits(u_system.u_npu.room_missing),
+      .post_word(u_system.u_npu.u_engines.u_datapath.out_wr_en),
+      .post_waits(u_system.u_npu.u_engines.room_missing),
       .stamp_valid(u_system.u_npu.s_stamp_valid),
       .stamp_layer(u_system.u_npu.s_stamp_layer)
   );

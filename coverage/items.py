@@ -96,9 +96,10 @@ def excluded(item: Item, reason: str) -> Item:
 
 
 def block_of(file: str, blocks: Sequence[str]) -> str:
-    """Whose a file is: of the block with its name, else of the block with its folder's."""
+    """Whose a file is: of the block with its name, else of the block with its folder's. What lies in rtl/
+    itself is npu's."""
     path = Path(file)
-    for name in (path.stem.removeprefix("npu_"), path.parent.name):
+    for name in (path.stem.removeprefix("npu_"), "npu" if path.parent.name == "rtl" else path.parent.name):
         if name in blocks:
             return name
     raise UserError(f"{file} belongs to no block: neither its name nor its folder's is one")

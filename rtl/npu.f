@@ -1,4 +1,5 @@
 // Every source of the core, the only list of them. Paths from the top of the tree.
++incdir+rtl
 +incdir+rtl/fetch
 rtl/lib/npu_fifo.v
 rtl/lib/npu_tokens.v
@@ -18,7 +19,6 @@ rtl/load/npu_load_fill.v
 rtl/load/npu_load.v
 rtl/store/npu_store_data.v
 rtl/store/npu_store.v
-rtl/lib/npu_read_mux.v
 rtl/compute/npu_compute.v
 rtl/conv/npu_conv_weights.v
 rtl/conv/npu_conv_seq.v
@@ -38,4 +38,6 @@ rtl/post/npu_element.v
 rtl/post/npu_table.v
 rtl/post/npu_post.v
 rtl/compute/npu_datapath.v
+rtl/lib/npu_read_mux.v
+rtl/npu_engines.v
 rtl/npu.v

@@ -81,67 +81,25 @@ module npu #(
   localparam [2:0] SIZE = LOG_N[2:0];
   localparam [ID_W-1:0] ID_STORE = 2;
 
-  // A parameter that the core cannot be built for names a module that does not exist.
-  generate
-    if (N != 4 && N != 8 && N != 16 && N != 32) begin : g_bad_n
-      npu_error_N_must_be_4_8_16_or_32 u_error ();
-    end
-    if (ACT_WORDS != 1 << LOG_ACT || WGT_WORDS != 1 << LOG_WGT || OUT_WORDS != 1 << LOG_OUT ||
-        PAR_WORDS != 1 << LOG_PAR || RES_WORDS != 1 << LOG_RES || ACC_DEPTH != 1 << LOG_DEPTH ||
-        LINE_WORDS != 1 << LOG_LINE || OUTSTANDING != 1 << LOG_OUTSTANDING) begin : g_bad_size
-      npu_error_sizes_must_be_powers_of_two u_error ();
-    end
-    if (LOG_ACT > 16 || LOG_WGT > 16 || LOG_OUT > 16 || LOG_PAR > 16 || LOG_RES > 16) begin : g_bad_depth
-      npu_error_buffers_hold_at_most_65536_words u_error ();
-    end
-    if (ACC_DEPTH < 2 || ACC_DEPTH > 32768 || OUTSTANDING < 2) begin : g_bad_limit
-      npu_error_ACC_DEPTH_2_to_32768_OUTSTANDING_2_or_more u_error ();
-    end
-    if (LINE_WORDS < 2 || LINE_WORDS > 65536) begin : g_bad_line
-      npu_error_LINE_WORDS_2_to_65536 u_error ();
-    end
-    if (MAX_BURST < 1 || MAX_BURST > 256 || MAX_BURST * N > 4096) begin : g_bad_burst
-      npu_error_MAX_BURST_must_be_1_to_256_and_fit_4_KiB u_error ();
-    end
-    if (ADDR_W != 32) begin : g_bad_addr
-      npu_error_ADDR_W_must_be_32 u_error ();
-    end
-  endgenerate
+  `include "npu_check_params.vh"
 
   // From the host side, at the end.
-  wire core_rst_n;
-  wire go;
-  wire halt;
+  wire core_rst_n, go, halt;
   wire [31:0] prog_base;
   wire [15:0] prog_len;
-  wire [31:0] read_base;
-  wire [31:0] read_limit;
-  wire [31:0] write_base;
-  wire [31:0] write_limit;
+  wire [31:0] read_base, read_limit, write_base, write_limit;
 
   // ---------------------------------------------------------------- fetch, with a queue per engine
 
-  wire f_ar_valid;
-  wire f_ar_ready;
+  wire f_ar_valid, f_ar_ready, f_r_valid, f_r_ready;
   wire [ADDR_W-1:0] f_ar_addr;
   wire [7:0] f_ar_len;
-  wire f_r_valid;
-  wire f_r_ready;
-  wire lq_valid;
-  wire lq_ready;
-  wire [527:0] lq_cmd;
-  wire cq_valid;
-  wire cq_ready;
-  wire [527:0] cq_cmd;
-  wire sq_valid;
-  wire sq_ready;
-  wire [527:0] sq_cmd;
-  wire f_ended;
-  wire f_err_valid;
+  wire lq_valid, lq_ready, cq_valid, cq_ready, sq_valid, sq_ready;
+  wire [527:0] lq_cmd, cq_cmd, sq_cmd;
+  wire f_ended, f_quiet, f_err_valid;
   wire [3:0] f_err_cause;
   wire [ADDR_W-1:0] f_err_addr;
   wire [15:0] f_err_cmd;
-  wire f_quiet;
 
   npu_dispatch #(
       .N(N),
@@ -183,122 +141,50 @@ module npu #(
       .quiet(f_quiet)
   );
 
-  // ---------------------------------------------------------------- tokens: <from>_<to>
+  // ---------------------------------------------------------------- load, compute, store
 
-  wire lc_in_valid;
-  wire lc_in_ready;
-  wire lc_out_valid;
-  wire lc_out_ready;
-  wire cl_in_valid;
-  wire cl_in_ready;
-  wire cl_out_valid;
-  wire cl_out_ready;
-  wire cs_in_valid;
-  wire cs_in_ready;
-  wire cs_out_valid;
-  wire cs_out_ready;
-  wire sc_in_valid;
-  wire sc_in_ready;
-  wire sc_out_valid;
-  wire sc_out_ready;
-  wire sl_in_valid;
-  wire sl_in_ready;
-  wire sl_out_valid;
-  wire sl_out_ready;
-
-  npu_tokens u_load_compute (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(lc_in_valid),
-      .in_ready(lc_in_ready),
-      .out_valid(lc_out_valid),
-      .out_ready(lc_out_ready)
-  );
-
-  npu_tokens u_compute_load (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(cl_in_valid),
-      .in_ready(cl_in_ready),
-      .out_valid(cl_out_valid),
-      .out_ready(cl_out_ready)
-  );
-
-  npu_tokens u_compute_store (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(cs_in_valid),
-      .in_ready(cs_in_ready),
-      .out_valid(cs_out_valid),
-      .out_ready(cs_out_ready)
-  );
-
-  npu_tokens u_store_compute (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(sc_in_valid),
-      .in_ready(sc_in_ready),
-      .out_valid(sc_out_valid),
-      .out_ready(sc_out_ready)
-  );
-
-  npu_tokens u_store_load (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .in_valid(sl_in_valid),
-      .in_ready(sl_in_ready),
-      .out_valid(sl_out_valid),
-      .out_ready(sl_out_ready)
-  );
-
-  // ---------------------------------------------------------------- load
-
-  wire l_ar_valid;
-  wire l_ar_ready;
+  wire l_ar_valid, l_ar_ready, l_r_valid, l_r_ready;
   wire [ADDR_W-1:0] l_ar_addr;
   wire [7:0] l_ar_len;
-  wire l_r_valid;
-  wire l_r_ready;
-  wire l_wr_en;
-  wire [2:0] l_wr_dest;
-  wire [15:0] l_wr_addr;
-  wire [8*N-1:0] l_wr_data;
-  wire l_stamp_valid;
-  wire l_stamp_ready;
-  wire [7:0] l_stamp_layer;
-  wire l_err_valid;
-  wire l_err_decerr;
-  wire l_err_window;
-  wire [ADDR_W-1:0] l_err_addr;
-  wire [15:0] l_err_cmd;
-  wire l_idle;
-  wire l_quiet;
-  wire [15:0] l_flying_cmd;
-  wire l_stat_wait;
+  wire l_err_valid, l_err_decerr, l_err_window, s_err_valid, s_err_decerr, s_err_window;
+  wire [ADDR_W-1:0] l_err_addr, s_err_addr;
+  wire [15:0] l_err_cmd, s_err_cmd;
+  wire l_stamp_valid, l_stamp_ready, p_stamp_valid, p_stamp_ready, s_stamp_valid;
+  wire [7:0] l_stamp_layer, p_stamp_layer, s_stamp_layer;
+  wire e_idle, e_quiet, e_moves, load_wait, store_wait;
+  wire [ 8:0] activity;
+  wire [31:0] waits;
+  wire [15:0] waits_cmd;
 
-  npu_load #(
+  npu_engines #(
       .N(N),
       .ADDR_W(ADDR_W),
+      .LOG_ACT(LOG_ACT),
+      .LOG_WGT(LOG_WGT),
+      .LOG_OUT(LOG_OUT),
+      .LOG_PAR(LOG_PAR),
+      .LOG_RES(LOG_RES),
+      .LOG_DEPTH(LOG_DEPTH),
+      .LOG_LINE(LOG_LINE),
       .MAX_BURST(MAX_BURST),
       .LOG_OUTSTANDING(LOG_OUTSTANDING)
-  ) u_load (
+  ) u_engines (
       .clk(clk),
       .rst_n(core_rst_n),
       .halt(halt),
-      .cmd_valid(lq_valid),
-      .cmd_ready(lq_ready),
-      .cmd_data(lq_cmd),
       .read_base(read_base),
       .read_limit(read_limit),
-      .wait_compute_valid(cl_out_valid),
-      .wait_compute_ready(cl_out_ready),
-      .wait_store_valid(sl_out_valid),
-      .wait_store_ready(sl_out_ready),
-      .sig_compute_valid(lc_in_valid),
-      .sig_compute_ready(lc_in_ready),
-      .stamp_valid(l_stamp_valid),
-      .stamp_ready(l_stamp_ready),
-      .stamp_layer(l_stamp_layer),
+      .write_base(write_base),
+      .write_limit(write_limit),
+      .load_valid(lq_valid),
+      .load_ready(lq_ready),
+      .load_cmd(lq_cmd),
+      .compute_valid(cq_valid),
+      .compute_ready(cq_ready),
+      .compute_cmd(cq_cmd),
+      .store_valid(sq_valid),
+      .store_ready(sq_ready),
+      .store_cmd(sq_cmd),
       .ar_valid(l_ar_valid),
       .ar_ready(l_ar_ready),
       .ar_addr(l_ar_addr),
@@ -308,19 +194,45 @@ module npu #(
       .r_data(m_axi_rdata),
       .r_resp(m_axi_rresp),
       .r_last(m_axi_rlast),
-      .wr_en(l_wr_en),
-      .wr_dest(l_wr_dest),
-      .wr_addr(l_wr_addr),
-      .wr_data(l_wr_data),
-      .err_valid(l_err_valid),
-      .err_decerr(l_err_decerr),
-      .err_window(l_err_window),
-      .err_addr(l_err_addr),
-      .err_cmd(l_err_cmd),
-      .idle(l_idle),
-      .quiet(l_quiet),
-      .flying_cmd(l_flying_cmd),
-      .stat_wait(l_stat_wait)
+      .aw_valid(m_axi_awvalid),
+      .aw_ready(m_axi_awready),
+      .aw_addr(m_axi_awaddr),
+      .aw_len(m_axi_awlen),
+      .w_valid(m_axi_wvalid),
+      .w_ready(m_axi_wready),
+      .w_data(m_axi_wdata),
+      .w_last(m_axi_wlast),
+      .b_valid(m_axi_bvalid),
+      .b_ready(m_axi_bready),
+      .b_resp(m_axi_bresp),
+      .load_err_valid(l_err_valid),
+      .load_err_decerr(l_err_decerr),
+      .load_err_window(l_err_window),
+      .load_err_addr(l_err_addr),
+      .load_err_cmd(l_err_cmd),
+      .store_err_valid(s_err_valid),
+      .store_err_decerr(s_err_decerr),
+      .store_err_window(s_err_window),
+      .store_err_addr(s_err_addr),
+      .store_err_cmd(s_err_cmd),
+      .load_stamp_valid(l_stamp_valid),
+      .load_stamp_ready(l_stamp_ready),
+      .load_stamp_layer(l_stamp_layer),
+      .post_stamp_valid(p_stamp_valid),
+      .post_stamp_ready(p_stamp_ready),
+      .post_stamp_layer(p_stamp_layer),
+      .store_stamp_valid(s_stamp_valid),
+      .store_stamp_layer(s_stamp_layer),
+      .idle(e_idle),
+      .quiet(e_quiet),
+      .moves(e_moves),
+      .load_wait(load_wait),
+      .store_wait(store_wait),
+      .activity(activity),
+      .ar_waits(m_axi_arvalid && !m_axi_arready),
+      .fetch_flying(!f_quiet),
+      .waits(waits),
+      .waits_cmd(waits_cmd)
   );
 
   npu_read_mux #(
@@ -354,131 +266,6 @@ module npu #(
       .m_axi_rready(m_axi_rready)
   );
 
-  // ---------------------------------------------------------------- compute
-
-  wire p_stamp_valid;
-  wire p_stamp_ready;
-  wire [7:0] p_stamp_layer;
-  wire out_rd_en;
-  wire [15:0] out_rd_addr;
-  wire [8*N-1:0] out_rd_data;
-  wire d_idle;
-  wire d_moves;
-  wire conv_reads;
-  wire pool_reads;
-  wire load_missing;
-  wire units_idle;
-  wire weights_missing;
-  wire room_missing;
-  wire token_full;
-  wire d_drains;
-
-  npu_datapath #(
-      .N(N),
-      .LOG_ACT(LOG_ACT),
-      .LOG_WGT(LOG_WGT),
-      .LOG_OUT(LOG_OUT),
-      .LOG_PAR(LOG_PAR),
-      .LOG_RES(LOG_RES),
-      .LOG_DEPTH(LOG_DEPTH),
-      .LOG_LINE(LOG_LINE)
-  ) u_datapath (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .cmd_valid(cq_valid),
-      .cmd_ready(cq_ready),
-      .cmd_data(cq_cmd),
-      .wr_en(l_wr_en),
-      .wr_dest(l_wr_dest),
-      .wr_addr(l_wr_addr),
-      .wr_data(l_wr_data),
-      .wait_load_valid(lc_out_valid),
-      .wait_load_ready(lc_out_ready),
-      .sig_load_valid(cl_in_valid),
-      .sig_load_ready(cl_in_ready),
-      .wait_store_valid(sc_out_valid),
-      .wait_store_ready(sc_out_ready),
-      .sig_store_valid(cs_in_valid),
-      .sig_store_ready(cs_in_ready),
-      .out_rd_en(out_rd_en),
-      .out_rd_addr(out_rd_addr),
-      .out_rd_data(out_rd_data),
-      .stamp_valid(p_stamp_valid),
-      .stamp_ready(p_stamp_ready),
-      .stamp_layer(p_stamp_layer),
-      .idle(d_idle),
-      .moves(d_moves),
-      .conv_reads(conv_reads),
-      .pool_reads(pool_reads),
-      .load_missing(load_missing),
-      .units_idle(units_idle),
-      .weights_missing(weights_missing),
-      .room_missing(room_missing),
-      .token_full(token_full),
-      .drains(d_drains)
-  );
-
-  // ---------------------------------------------------------------- store
-
-  wire s_stamp_valid;
-  wire [7:0] s_stamp_layer;
-  wire s_err_valid;
-  wire s_err_decerr;
-  wire s_err_window;
-  wire [ADDR_W-1:0] s_err_addr;
-  wire [15:0] s_err_cmd;
-  wire s_idle;
-  wire s_quiet;
-  wire [15:0] s_flying_cmd;
-  wire s_stat_wait;
-
-  npu_store #(
-      .N(N),
-      .ADDR_W(ADDR_W),
-      .MAX_BURST(MAX_BURST),
-      .LOG_OUTSTANDING(LOG_OUTSTANDING)
-  ) u_store (
-      .clk(clk),
-      .rst_n(core_rst_n),
-      .halt(halt),
-      .cmd_valid(sq_valid),
-      .cmd_ready(sq_ready),
-      .cmd_data(sq_cmd),
-      .write_base(write_base),
-      .write_limit(write_limit),
-      .wait_compute_valid(cs_out_valid),
-      .wait_compute_ready(cs_out_ready),
-      .sig_compute_valid(sc_in_valid),
-      .sig_compute_ready(sc_in_ready),
-      .sig_load_valid(sl_in_valid),
-      .sig_load_ready(sl_in_ready),
-      .stamp_valid(s_stamp_valid),
-      .stamp_layer(s_stamp_layer),
-      .aw_valid(m_axi_awvalid),
-      .aw_ready(m_axi_awready),
-      .aw_addr(m_axi_awaddr),
-      .aw_len(m_axi_awlen),
-      .w_valid(m_axi_wvalid),
-      .w_ready(m_axi_wready),
-      .w_data(m_axi_wdata),
-      .w_last(m_axi_wlast),
-      .b_valid(m_axi_bvalid),
-      .b_ready(m_axi_bready),
-      .b_resp(m_axi_bresp),
-      .rd_en(out_rd_en),
-      .rd_addr(out_rd_addr),
-      .rd_data(out_rd_data),
-      .err_valid(s_err_valid),
-      .err_decerr(s_err_decerr),
-      .err_window(s_err_window),
-      .err_addr(s_err_addr),
-      .err_cmd(s_err_cmd),
-      .idle(s_idle),
-      .quiet(s_quiet),
-      .flying_cmd(s_flying_cmd),
-      .stat_wait(s_stat_wait)
-  );
-
   assign m_axi_awid = ID_STORE;
   assign m_axi_awsize = SIZE;
   assign m_axi_awburst = 2'b01;
@@ -492,33 +279,6 @@ module npu #(
   wire write_burst = m_axi_awvalid && m_axi_awready;
   wire write_response = m_axi_bvalid && m_axi_bready;
   wire bus_moves = read_beat || write_beat || read_burst || write_burst || write_response;
-
-  wire [31:0] waits;
-  wire [15:0] waits_cmd;
-
-  npu_waits u_waits (
-      .ar_waits(m_axi_arvalid && !m_axi_arready),
-      .aw_waits(m_axi_awvalid && !m_axi_awready),
-      .w_waits(m_axi_wvalid && !m_axi_wready),
-      .fetch_flying(!f_quiet),
-      .load_flying(!l_quiet),
-      .store_flying(!s_quiet),
-      .load_flying_cmd(l_flying_cmd),
-      .store_flying_cmd(s_flying_cmd),
-      .load_lacks_compute(l_stat_wait && lq_cmd[9] && !cl_out_valid),
-      .load_lacks_store(l_stat_wait && lq_cmd[10] && !sl_out_valid),
-      .load_cmd(lq_cmd[527:512]),
-      .compute_lacks_load(load_missing),
-      .compute_cmd(cq_cmd[527:512]),
-      .post_lacks_store(room_missing),
-      .store_lacks_compute(s_stat_wait),
-      .store_cmd(sq_cmd[527:512]),
-      .load_full(lc_in_valid && !lc_in_ready),
-      .compute_full(token_full),
-      .store_full(m_axi_bvalid && !m_axi_bready),
-      .waits(waits),
-      .cmd(waits_cmd)
-  );
 
   npu_host #(
       .N(N),
@@ -561,9 +321,9 @@ module npu #(
       .write_base(write_base),
       .write_limit(write_limit),
       .ended(f_ended),
-      .idle(!lq_valid && l_idle && !cq_valid && d_idle && !sq_valid && s_idle),
-      .quiet(f_quiet && l_quiet && s_quiet),
-      .progress(bus_moves || d_moves),
+      .idle(e_idle),
+      .quiet(f_quiet && e_quiet),
+      .progress(bus_moves || e_moves),
       .fetch_err_valid(f_err_valid),
       .fetch_err_cause(f_err_cause),
       .fetch_err_addr(f_err_addr),
@@ -580,17 +340,9 @@ module npu #(
       .store_err_cmd(s_err_cmd),
       .waits(waits),
       .waits_cmd(waits_cmd),
-      .conv_reads(conv_reads),
-      .pool_reads(pool_reads),
-      .load_missing(load_missing),
-      .units_idle(units_idle),
-      .load_held(l_idle && l_stat_wait),
-      .weights_missing(weights_missing),
-      .room_missing(room_missing),
-      .token_full(token_full),
-      .drains(d_drains || !s_idle),
-      .load_wait(l_stat_wait),
-      .store_wait(s_stat_wait),
+      .activity(activity),
+      .load_wait(load_wait),
+      .store_wait(store_wait),
       .read_beat(read_beat),
       .write_beat(write_beat),
       .read_burst(read_burst),

@@ -115,9 +115,10 @@ def test_a_file_without_a_result_has_nothing_covered() -> None:
 
 
 def test_files_belong_to_the_block_of_their_name_or_of_their_folder() -> None:
-    blocks = ["post", "requant"]
+    blocks = ["npu", "post", "requant"]
     assert items.block_of("rtl/post/npu_requant.v", blocks) == "requant"
     assert items.block_of("rtl/post/npu_scale.v", blocks) == "post"
+    assert items.block_of("rtl/npu.v", blocks) == items.block_of("rtl/npu_engines.v", blocks) == "npu"
     with pytest.raises(UserError, match="belongs to no block"):
         items.block_of("rtl/lib/npu_fifo.v", blocks)
 

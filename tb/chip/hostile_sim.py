@@ -58,7 +58,7 @@ class Arena:
 
     def __init__(self, session: Session, first_seed: int) -> None:
         self.session, self.seed = session, first_seed
-        self.host, self.memory = session.host, session.host.dut.u_memory
+        self.host, self.memory = session.host, session.host.dut.u_system.u_memory
         self.size = params()["MEM_WORDS"] * session.config.n
         self.bases: dict[int, Image] = {}
         self.good: dict[int, Trace] = {}

@@ -24,7 +24,15 @@ from tb.chip.score import ProgramScore, apply_writes
 
 SOURCES = tuple(
     f"tb/hdl/{name}.v"
-    for name in ("axi_memory", "axi_lite_host", "axi_rules", "channel_rules", "unit_log", "chip_bench")
+    for name in (
+        "axi_memory",
+        "axi_lite_host",
+        "chip_system",
+        "axi_rules",
+        "channel_rules",
+        "unit_log",
+        "chip_bench",
+    )
 )
 
 # Cycles after which a program is taken for stuck.

@@ -62,8 +62,9 @@ BENCH = bench(
         ("chip_bench", "*"),
         *(("axi_memory", name) for name in ("latency", "jitter", "stall", "read_count", "write_count")),
         *(("axi_memory", name) for name in ("err_read", "err_write", "err_resp")),
-        *(("npu", name) for name in ("f_quiet", "l_idle", "l_stat_wait", "load_missing", "room_missing")),
-        *(("npu", name) for name in ("d_idle", "s_idle", "s_stat_wait")),
+        ("npu", "f_quiet"),
+        *(("npu_engines", name) for name in ("l_idle", "load_wait", "load_missing", "room_missing")),
+        *(("npu_engines", name) for name in ("d_idle", "s_idle", "store_wait")),
     ],
     timeout=900,
 )
@@ -97,7 +98,7 @@ class Chip:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.host = session.host
-        self.memory = session.host.dut.u_memory
+        self.memory = session.host.dut.u_system.u_memory
         self.rng = np.random.default_rng([seed(), session.config.n])
         self.repeats = 1 if light() else 4
         self.after = -1  # how the program before has ended, as coverage.py counts it: by a reset
@@ -184,14 +185,15 @@ class Chip:
 
     def found(self) -> dict[str, str]:
         """What the engines are doing, by the wires between them."""
-        wires = self.host.dut.u_npu
+        core = self.host.dut.u_system.u_npu
+        wires = core.u_engines
         idle = {"load": wires.l_idle, "compute": wires.d_idle, "store": wires.s_idle}
         waits = {
-            "load": (wires.l_stat_wait,),
+            "load": (wires.load_wait,),
             "compute": (wires.load_missing, wires.room_missing),
-            "store": (wires.s_stat_wait,),
+            "store": (wires.store_wait,),
         }
-        states = {"fetch": "quiet" if int(wires.f_quiet.value) else "reads"}
+        states = {"fetch": "quiet" if int(core.f_quiet.value) else "reads"}
         for name in idle:
             waiting = any(int(wire.value) for wire in waits[name])
             states[name] = "waits" if waiting else "idle" if int(idle[name].value) else "works"

@@ -1,4 +1,4 @@
-// chip_bench.v : the core, its memory and its host, with the clock in Verilog
+// chip_bench.v : the chip for Python: its system, with protocol rules and a log of its units
 //
 // Python is woken by host_reply, irq and the memory's answers, never by a clock edge: this is what lets a
 // whole network run at nearly the speed of the bare RTL.
@@ -18,7 +18,7 @@ module chip_bench #(
     parameter integer MEM_WORDS = 1048576
 );
 
-  reg clk;
+  wire clk;
   reg rst_n;
   // Host accesses: see axi_lite_host.
   reg host_request;
@@ -41,7 +41,6 @@ module chip_bench #(
   reg [31:0] sample;
 
   initial begin
-    clk = 1'b0;
     rst_n = 1'b0;
     host_request = 1'b0;
     host_write = 1'b0;
@@ -54,85 +53,7 @@ module chip_bench #(
     sample = 32'd0;
   end
 
-  always #5 clk = !clk;
-
-  wire [13:0] s_axi_awaddr;
-  wire s_axi_awvalid;
-  wire s_axi_awready;
-  wire [31:0] s_axi_wdata;
-  wire [3:0] s_axi_wstrb;
-  wire s_axi_wvalid;
-  wire s_axi_wready;
-  wire [1:0] s_axi_bresp;
-  wire s_axi_bvalid;
-  wire s_axi_bready;
-  wire [13:0] s_axi_araddr;
-  wire s_axi_arvalid;
-  wire s_axi_arready;
-  wire [31:0] s_axi_rdata;
-  wire [1:0] s_axi_rresp;
-  wire s_axi_rvalid;
-  wire s_axi_rready;
-  wire [3:0] m_axi_arid;
-  wire [31:0] m_axi_araddr;
-  wire [7:0] m_axi_arlen;
-  wire [2:0] m_axi_arsize;
-  wire [1:0] m_axi_arburst;
-  wire m_axi_arvalid;
-  wire m_axi_arready;
-  wire [3:0] m_axi_rid;
-  wire [8*N-1:0] m_axi_rdata;
-  wire [1:0] m_axi_rresp;
-  wire m_axi_rlast;
-  wire m_axi_rvalid;
-  wire m_axi_rready;
-  wire [3:0] m_axi_awid;
-  wire [31:0] m_axi_awaddr;
-  wire [7:0] m_axi_awlen;
-  wire [2:0] m_axi_awsize;
-  wire [1:0] m_axi_awburst;
-  wire m_axi_awvalid;
-  wire m_axi_awready;
-  wire [8*N-1:0] m_axi_wdata;
-  wire [N-1:0] m_axi_wstrb;
-  wire m_axi_wlast;
-  wire m_axi_wvalid;
-  wire m_axi_wready;
-  wire [3:0] m_axi_bid;
-  wire [1:0] m_axi_bresp;
-  wire m_axi_bvalid;
-  wire m_axi_bready;
-
-  axi_lite_host u_host (
-      .clk(clk),
-      .rst_n(rst_n),
-      .request(host_request),
-      .write(host_write),
-      .addr(host_addr),
-      .data(host_data),
-      .reply(host_reply),
-      .reply_data(host_reply_data),
-      .reply_resp(host_reply_resp),
-      .m_axi_awaddr(s_axi_awaddr),
-      .m_axi_awvalid(s_axi_awvalid),
-      .m_axi_awready(s_axi_awready),
-      .m_axi_wdata(s_axi_wdata),
-      .m_axi_wstrb(s_axi_wstrb),
-      .m_axi_wvalid(s_axi_wvalid),
-      .m_axi_wready(s_axi_wready),
-      .m_axi_bresp(s_axi_bresp),
-      .m_axi_bvalid(s_axi_bvalid),
-      .m_axi_bready(s_axi_bready),
-      .m_axi_araddr(s_axi_araddr),
-      .m_axi_arvalid(s_axi_arvalid),
-      .m_axi_arready(s_axi_arready),
-      .m_axi_rdata(s_axi_rdata),
-      .m_axi_rresp(s_axi_rresp),
-      .m_axi_rvalid(s_axi_rvalid),
-      .m_axi_rready(s_axi_rready)
-  );
-
-  npu #(
+  chip_system #(
       .N(N),
       .ACT_WORDS(ACT_WORDS),
       .WGT_WORDS(WGT_WORDS),
@@ -142,99 +63,29 @@ module chip_bench #(
       .ACC_DEPTH(ACC_DEPTH),
       .LINE_WORDS(LINE_WORDS),
       .MAX_BURST(MAX_BURST),
-      .OUTSTANDING(OUTSTANDING)
-  ) u_npu (
-      .clk(clk),
-      .rst_n(rst_n),
-      .s_axi_awaddr(s_axi_awaddr),
-      .s_axi_awvalid(s_axi_awvalid),
-      .s_axi_awready(s_axi_awready),
-      .s_axi_wdata(s_axi_wdata),
-      .s_axi_wstrb(s_axi_wstrb),
-      .s_axi_wvalid(s_axi_wvalid),
-      .s_axi_wready(s_axi_wready),
-      .s_axi_bresp(s_axi_bresp),
-      .s_axi_bvalid(s_axi_bvalid),
-      .s_axi_bready(s_axi_bready),
-      .s_axi_araddr(s_axi_araddr),
-      .s_axi_arvalid(s_axi_arvalid),
-      .s_axi_arready(s_axi_arready),
-      .s_axi_rdata(s_axi_rdata),
-      .s_axi_rresp(s_axi_rresp),
-      .s_axi_rvalid(s_axi_rvalid),
-      .s_axi_rready(s_axi_rready),
-      .m_axi_arid(m_axi_arid),
-      .m_axi_araddr(m_axi_araddr),
-      .m_axi_arlen(m_axi_arlen),
-      .m_axi_arsize(m_axi_arsize),
-      .m_axi_arburst(m_axi_arburst),
-      .m_axi_arvalid(m_axi_arvalid),
-      .m_axi_arready(m_axi_arready),
-      .m_axi_rid(m_axi_rid),
-      .m_axi_rdata(m_axi_rdata),
-      .m_axi_rresp(m_axi_rresp),
-      .m_axi_rlast(m_axi_rlast),
-      .m_axi_rvalid(m_axi_rvalid),
-      .m_axi_rready(m_axi_rready),
-      .m_axi_awid(m_axi_awid),
-      .m_axi_awaddr(m_axi_awaddr),
-      .m_axi_awlen(m_axi_awlen),
-      .m_axi_awsize(m_axi_awsize),
-      .m_axi_awburst(m_axi_awburst),
-      .m_axi_awvalid(m_axi_awvalid),
-      .m_axi_awready(m_axi_awready),
-      .m_axi_wdata(m_axi_wdata),
-      .m_axi_wstrb(m_axi_wstrb),
-      .m_axi_wlast(m_axi_wlast),
-      .m_axi_wvalid(m_axi_wvalid),
-      .m_axi_wready(m_axi_wready),
-      .m_axi_bid(m_axi_bid),
-      .m_axi_bresp(m_axi_bresp),
-      .m_axi_bvalid(m_axi_bvalid),
-      .m_axi_bready(m_axi_bready),
-      .irq(irq)
-  );
-
-  axi_memory #(
-      .DATA_W(8 * N),
+      .OUTSTANDING(OUTSTANDING),
       .MEM_WORDS(MEM_WORDS),
       .LOG("axi"),
       .LOAD("load.bin"),
       .DUMP("dump.bin")
-  ) u_memory (
+  ) u_system (
       .clk(clk),
       .rst_n(rst_n),
+      .host_request(host_request),
+      .host_write(host_write),
+      .host_addr(host_addr),
+      .host_data(host_data),
+      .host_reply(host_reply),
+      .host_reply_data(host_reply_data),
+      .host_reply_resp(host_reply_resp),
+      .irq(irq),
       .flush(flush),
       .flushed(flushed),
       .load_req(load_req),
       .load_word(load_word),
       .load_done(load_done),
       .dump_req(dump_req),
-      .dump_done(dump_done),
-      .s_axi_arvalid(m_axi_arvalid),
-      .s_axi_arready(m_axi_arready),
-      .s_axi_arid(m_axi_arid),
-      .s_axi_araddr(m_axi_araddr),
-      .s_axi_arlen(m_axi_arlen),
-      .s_axi_rvalid(m_axi_rvalid),
-      .s_axi_rready(m_axi_rready),
-      .s_axi_rid(m_axi_rid),
-      .s_axi_rdata(m_axi_rdata),
-      .s_axi_rresp(m_axi_rresp),
-      .s_axi_rlast(m_axi_rlast),
-      .s_axi_awvalid(m_axi_awvalid),
-      .s_axi_awready(m_axi_awready),
-      .s_axi_awid(m_axi_awid),
-      .s_axi_awaddr(m_axi_awaddr),
-      .s_axi_awlen(m_axi_awlen),
-      .s_axi_wvalid(m_axi_wvalid),
-      .s_axi_wready(m_axi_wready),
-      .s_axi_wdata(m_axi_wdata),
-      .s_axi_wstrb(m_axi_wstrb),
-      .s_axi_bvalid(m_axi_bvalid),
-      .s_axi_bready(m_axi_bready),
-      .s_axi_bid(m_axi_bid),
-      .s_axi_bresp(m_axi_bresp)
+      .dump_done(dump_done)
   );
 
   // The first protocol rule that the core broke, 0 for none; is a burst under way?
@@ -247,30 +98,30 @@ module chip_bench #(
   ) u_rules (
       .clk(clk),
       .rst_n(rst_n),
-      .arvalid(m_axi_arvalid),
-      .arready(m_axi_arready),
-      .arid(m_axi_arid),
-      .araddr(m_axi_araddr),
-      .arlen(m_axi_arlen),
-      .arsize(m_axi_arsize),
-      .arburst(m_axi_arburst),
-      .rvalid(m_axi_rvalid),
-      .rready(m_axi_rready),
-      .rlast(m_axi_rlast),
-      .awvalid(m_axi_awvalid),
-      .awready(m_axi_awready),
-      .awid(m_axi_awid),
-      .awaddr(m_axi_awaddr),
-      .awlen(m_axi_awlen),
-      .awsize(m_axi_awsize),
-      .awburst(m_axi_awburst),
-      .wvalid(m_axi_wvalid),
-      .wready(m_axi_wready),
-      .wdata(m_axi_wdata),
-      .wstrb(m_axi_wstrb),
-      .wlast(m_axi_wlast),
-      .bvalid(m_axi_bvalid),
-      .bready(m_axi_bready),
+      .arvalid(u_system.m_axi_arvalid),
+      .arready(u_system.m_axi_arready),
+      .arid(u_system.m_axi_arid),
+      .araddr(u_system.m_axi_araddr),
+      .arlen(u_system.m_axi_arlen),
+      .arsize(u_system.m_axi_arsize),
+      .arburst(u_system.m_axi_arburst),
+      .rvalid(u_system.m_axi_rvalid),
+      .rready(u_system.m_axi_rready),
+      .rlast(u_system.m_axi_rlast),
+      .awvalid(u_system.m_axi_awvalid),
+      .awready(u_system.m_axi_awready),
+      .awid(u_system.m_axi_awid),
+      .awaddr(u_system.m_axi_awaddr),
+      .awlen(u_system.m_axi_awlen),
+      .awsize(u_system.m_axi_awsize),
+      .awburst(u_system.m_axi_awburst),
+      .wvalid(u_system.m_axi_wvalid),
+      .wready(u_system.m_axi_wready),
+      .wdata(u_system.m_axi_wdata),
+      .wstrb(u_system.m_axi_wstrb),
+      .wlast(u_system.m_axi_wlast),
+      .bvalid(u_system.m_axi_bvalid),
+      .bready(u_system.m_axi_bready),
       .rule(axi_rule),
       .rule_cycle(axi_rule_cycle),
       .busy(axi_busy)
@@ -281,29 +132,29 @@ module chip_bench #(
   ) u_units (
       .clk(clk),
       .window(sample),
-      .busy(u_npu.u_host.busy),
-      .memory_cycle(u_memory.cycle),
+      .busy(u_system.u_npu.u_host.busy),
+      .memory_cycle(u_system.u_memory.cycle),
       .counters({
-        u_npu.u_host.u_counters.count[14],
-        u_npu.u_host.u_counters.count[13],
-        u_npu.u_host.u_counters.count[12],
-        u_npu.u_host.u_counters.count[11],
-        u_npu.u_host.u_counters.count[10],
-        u_npu.u_host.u_counters.count[9],
-        u_npu.u_host.u_counters.count[8],
-        u_npu.u_host.u_counters.count[7],
-        u_npu.u_host.u_counters.count[6],
-        u_npu.u_host.u_counters.count[5],
-        u_npu.u_host.u_counters.count[4],
-        u_npu.u_host.u_counters.count[3],
-        u_npu.u_host.u_counters.count[2],
-        u_npu.u_host.u_counters.count[1],
-        u_npu.u_host.u_counters.count[0]
+        u_system.u_npu.u_host.u_counters.count[14],
+        u_system.u_npu.u_host.u_counters.count[13],
+        u_system.u_npu.u_host.u_counters.count[12],
+        u_system.u_npu.u_host.u_counters.count[11],
+        u_system.u_npu.u_host.u_counters.count[10],
+        u_system.u_npu.u_host.u_counters.count[9],
+        u_system.u_npu.u_host.u_counters.count[8],
+        u_system.u_npu.u_host.u_counters.count[7],
+        u_system.u_npu.u_host.u_counters.count[6],
+        u_system.u_npu.u_host.u_counters.count[5],
+        u_system.u_npu.u_host.u_counters.count[4],
+        u_system.u_npu.u_host.u_counters.count[3],
+        u_system.u_npu.u_host.u_counters.count[2],
+        u_system.u_npu.u_host.u_counters.count[1],
+        u_system.u_npu.u_host.u_counters.count[0]
       }),
-      .post_word(u_npu.u_datapath.out_wr_en),
-      .post_waits(u_npu.room_missing),
-      .stamp_valid(u_npu.s_stamp_valid),
-      .stamp_layer(u_npu.s_stamp_layer)
+      .post_word(u_system.u_npu.u_engines.u_datapath.out_wr_en),
+      .post_waits(u_system.u_npu.u_engines.room_missing),
+      .stamp_valid(u_system.u_npu.s_stamp_valid),
+      .stamp_layer(u_system.u_npu.s_stamp_layer)
   );
 
 endmodule

@@ -52,6 +52,7 @@ BENCH = Bench(
         {"N": 4, **SMALL, "MAX_BURST": 8, "OUTSTANDING": 2},
         {"N": 8, **SMALL, "MAX_BURST": 16, "OUTSTANDING": 4},
     ],
+    public=[("npu", "*"), *(("npu_engines", name) for name in ("l_idle", "d_idle", "s_idle"))],
     timeout=900,
 )
 DRAM = 1 << 20  # bytes
@@ -76,7 +77,8 @@ class Watch(uvm_component):
             name: (getattr(dut, f"m_axi_{name}valid"), getattr(dut, f"m_axi_{name}ready"))
             for name in ("ar", "r", "aw", "w", "b")
         }
-        self.idle = {"load": dut.l_idle, "compute": dut.d_idle, "store": dut.s_idle}
+        engines = dut.u_engines
+        self.idle = {"load": engines.l_idle, "compute": engines.d_idle, "store": engines.s_idle}
         self.order = ReadOrder(cover)
         self.works: dict[str, int] = {}
         self.flush()

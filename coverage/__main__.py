@@ -16,7 +16,7 @@ import secrets
 from rich.console import Console
 from rich.table import Table
 
-from coverage import collect, dat, exclude, functional, holes, html, items, lcov, metrics
+from coverage import collect, dat, exclude, functional, holes, html, items, lcov, metrics, scope
 from coverage.collect import CODE, FOLDER, Run
 from coverage.metrics import GATES, METRICS, Numbers, Ratio
 from scripts.regress.__main__ import LARGEST_SEED
@@ -34,7 +34,8 @@ def report(asked: list[str], runs: list[Run]) -> bool:
     problems += collect.missing(asked, runs)
 
     files = [str(file.relative_to(ROOT)) for file in listed()]
-    mine = [file for file in files if items.block_of(file, known) in asked]
+    mine, elsewhere, unreached = scope.split(files, asked, scope.contained(known))
+    problems += unreached
     counts = dat.merge(dat.read(file) for run in good for file in run.files(CODE))
     whole = set(asked) == set(known)
     found, wrong = exclude.apply(items.of_counts(counts, mine), exclude.load(), whole)
@@ -67,12 +68,15 @@ def report(asked: list[str], runs: list[Run]) -> bool:
         "passed": not problems,
         "problems": problems,
         "seeds": sorted({run.seed for run in runs}),
+        "elsewhere": elsewhere,
     }
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=1))
     page = html.write(
-        FOLDER, numbers, found, {b: models.get(b) for b in asked}, bins, open_features, problems
+        FOLDER, numbers, found, {b: models.get(b) for b in asked}, bins, open_features, problems, elsewhere
     )
     show(numbers)
+    if elsewhere:
+        print(f"only in benches of other blocks, counted in a whole run: {', '.join(elsewhere)}")
     for problem in problems:
         print(f"FAIL  {problem}")
     print(f"report: {page.relative_to(ROOT)}, holes: {(FOLDER / 'holes.txt').relative_to(ROOT)}")

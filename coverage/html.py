@@ -84,8 +84,9 @@ def write(
     bins: Mapping[str, Bins],
     features: Mapping[str, Sequence[str]],
     problems: Sequence[str],
+    elsewhere: Sequence[str],
 ) -> Path:
-    """Write all pages into a folder; returns the first one."""
+    """Write all pages into a folder; returns the first one. elsewhere: files that this run does not judge."""
     pages = Environment(
         loader=PackageLoader("coverage"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -126,6 +127,7 @@ def write(
         models=models,
         features=features,
         problems=problems,
+        elsewhere=elsewhere,
         excluded=excluded,
     )
     return folder / "index.html"

@@ -91,8 +91,9 @@ def include_folders() -> list[Path]:
 def sources(bench: Bench) -> list[Path]:
     """What the bench's top module is made of: its own HDL and, of rtl/npu.f, the files it reaches.
 
-    A module has the name of its file, so a file is reached when a reached file says that name. Editing one
-    block then rebuilds what contains it and nothing else. Raises UserError for a file that does not exist.
+    A module has the name of its file, so a file is reached when a reached file says that name (in its code, not
+    in a comment). Editing one block then rebuilds what contains it and nothing else. Raises UserError for a
+    file that does not exist.
     """
     own = [ROOT / source for source in bench.sources]
     files = {file.stem: file for file in [*listed(), *own]}
@@ -107,7 +108,8 @@ def sources(bench: Bench) -> list[Path]:
         file = files[new.pop()]
         if not file.exists():
             raise UserError(f"{file.relative_to(ROOT)} does not exist; {bench.toplevel} needs it")
-        found = (set(re.findall(r"\w+", file.read_text())) & files.keys()) - reached
+        code = re.sub(r"//.*", "", file.read_text())
+        found = (set(re.findall(r"\w+", code)) & files.keys()) - reached
         reached |= found
         new += found
     return [file for name, file in files.items() if name in reached]

@@ -68,7 +68,8 @@ def simulate(
     results, log = folder / "results.xml", folder / "run.log"
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
-        own += [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
+        # Random before reset; 0 where toggles are counted, or a bit that never moves is hit by the seed's luck.
+        own += [f"+verilator+seed+{seed}", f"+verilator+rand+reset+{0 if build.coverage else 2}"]
     own_env = {
         "ASSAY_PARAMS": json.dumps(dict(build.params)),
         "ASSAY_SIM": build.sim,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coverage import __main__ as main
-from coverage import collect, exclude, items
+from coverage import collect, exclude, items, scope
 from coverage.dat import HEADER
 from coverage.html import cross_rows, lines_of
 from coverage.items import Item
@@ -64,6 +64,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("coverage.html.ROOT", tmp_path)
     monkeypatch.setattr(main, "blocks", lambda: ["toy"])
     monkeypatch.setattr(main, "listed", lambda: [tmp_path / "rtl/toy/npu_toy.v"])
+    monkeypatch.setattr(scope, "contained", lambda blocks: {"toy": {"rtl/toy/npu_toy.v"}})
     monkeypatch.setattr(main, "coverage_of", lambda block: MODEL)
     monkeypatch.setattr(main, "plan_file", lambda block: tmp_path)
     plan = Plan("toy", (Feature("count", "d", "V1", ("counts",), ("tie",)),))
@@ -136,6 +137,20 @@ def test_a_failed_run_covers_nothing(kept: Path) -> None:
     results(kept, "fail")
     _, summary, _ = report()
     assert summary["line"] == summary["branch"] == summary["functional"] == summary["testplan"] == 0.0
+
+
+def test_a_file_that_only_another_block_runs_is_named_and_not_judged(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kept / "coverage.dat").write_text(HEADER)  # the toy's bench has no line of it
+    monkeypatch.setattr(main, "blocks", lambda: ["toy", "whole"])
+    monkeypatch.setattr(scope, "contained", lambda blocks: {"toy": set(), "whole": {"rtl/toy/npu_toy.v"}})
+    passed, summary, index = report()
+    assert passed and summary["elsewhere"] == ["rtl/toy/npu_toy.v"] and summary["line"] is None
+    assert "counted in a whole run: rtl/toy/npu_toy.v" in index
+    monkeypatch.setattr(scope, "contained", lambda blocks: {"toy": {"rtl/toy/npu_toy.v"}, "whole": set()})
+    passed, summary, _ = report()
+    assert not passed and summary["line"] == 0.0
 
 
 def test_holes_are_listed_and_shown(kept: Path) -> None:

@@ -12,12 +12,17 @@ from pyuvm import uvm_component
 
 from tb.agents.axi_checks import Access, Violation
 from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from tb.agents.coverage import COVERAGE
+from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Idle, Mismatch, Missing, Scoreboard, Unexpected
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import Bench
+from tb.common.collector import Collector
+from tb.common.cover import counted
+from tb.common.pace import Pace
 
 BENCH = Bench(
     toplevel="agents_probe",
@@ -30,37 +35,53 @@ def if_x(bug: int, rule: str) -> list[tuple[int, str]]:
     return [(bug, rule)] if os.environ.get("ASSAY_SIM") == "icarus" else []
 
 
-class StreamProbeEnv(BlockEnv):
-    """in --> probe --> out; the scoreboard expects what went in."""
+# How source and sink hold back: (probability, mean length).
+NEVER, OFTEN, LONG = (0.0, 1), (0.5, 1), (0.8, 10)
+PROFILES = [(NEVER, LONG), (LONG, NEVER), (OFTEN, OFTEN), None]
 
-    def __init__(self, name: str, parent: uvm_component, dut, bug: int = 0, stalls: bool = True) -> None:
+
+class StreamProbeEnv(BlockEnv):
+    """in --> probe --> out; the scoreboard expects what went in. profile: None for a random one."""
+
+    def __init__(
+        self, name: str, parent: uvm_component, dut, bug: int = 0, profile=None, judged: bool = True
+    ) -> None:
         super().__init__(name, parent, dut)
         dut.bug.value = bug
+        dut.pause.value = 0
+        self.judged = judged
         self.violations: list[Violation] = []
         payload = ("data", "last")
-
-        def stall():
-            return Stalls.pick(self.rng) if stalls else Stalls(self.rng)
-
-        self.source = StreamAgent("source", self, StreamPins(dut, "in", payload), "source", stall())
-        sink_stall = Stalls(self.rng, 0.5) if bug else stall()
+        stalls = [Stalls(self.rng, *p) for p in profile] if profile else [Stalls.pick(self.rng) for _ in "io"]
+        if bug:
+            stalls[1] = Stalls(self.rng, 0.5)
+        self.source = StreamAgent("source", self, StreamPins(dut, "in", payload), "source", stalls[0])
         self.sink = StreamAgent(
-            "sink", self, StreamPins(dut, "out", payload), "sink", sink_stall, self.violations.append
+            "sink", self, StreamPins(dut, "out", payload), "sink", stalls[1], self.violations.append
         )
         self.scoreboard = Scoreboard("scoreboard", self, model=lambda item: [item])
+        self.cover = Collector("cover", self, COVERAGE).hits
+        sides = {"in": self.source.monitor.pins, "out": self.sink.monitor.pins}
+        Pace("pace", self, sides, self._run, lambda side, cut: self.cover.sample(cut_side=side, cut=cut))
+
+    def _run(self, side: str, cycle: str, run: int) -> None:
+        self.cover.sample(side=side, cycle=cycle, run=run)
 
     def connect_phase(self) -> None:
-        self.source.port.connect(self.scoreboard.stimulus)
-        self.sink.port.connect(self.scoreboard.actual)
+        if self.judged:
+            self.source.port.connect(self.scoreboard.stimulus)
+            self.sink.port.connect(self.scoreboard.actual)
+        else:
+            self.scoreboard.minimum = 0
 
     def items(self, count: int):
         return [(self.rng.getrandbits(16), self.rng.getrandbits(1)) for _ in range(count)]
 
 
 @cocotb.test()
-@cocotb.parametrize(profile=range(4))
+@cocotb.parametrize(profile=range(len(PROFILES)))
 async def stream_delivers_in_order_under_stalls(dut, profile):
-    async with start(StreamProbeEnv, dut) as env:
+    async with start(StreamProbeEnv, dut, profile=PROFILES[profile]) as env:
         await env.source.send(env.items(300))
         await env.scoreboard.drained(dut.clk)
     assert env.scoreboard.compared == 300
@@ -69,18 +90,19 @@ async def stream_delivers_in_order_under_stalls(dut, profile):
 
 @cocotb.test()
 async def stream_runs_at_full_rate_without_stalls(dut):
-    async with start(StreamProbeEnv, dut, stalls=False) as env:
+    async with start(StreamProbeEnv, dut, profile=(NEVER, NEVER)) as env:
         before = cocotb.utils.get_sim_time("ns")
         await env.source.send(env.items(200))
         assert cocotb.utils.get_sim_time("ns") - before <= 10 * 202
 
 
 @cocotb.test()
-async def stream_survives_reset_in_flight(dut):
-    async with start(StreamProbeEnv, dut) as env:
+@cocotb.parametrize(profile=range(len(PROFILES)))
+async def stream_survives_reset_in_flight(dut, profile):
+    async with start(StreamProbeEnv, dut, profile=PROFILES[profile]) as env:
         sending = cocotb.start_soon(env.source.send(env.items(200)))
-        for _ in range(5):
-            await env.cycles(env.rng.randint(1, 60))
+        for _ in range(12):
+            await env.cycles(env.rng.randint(1, 25))
             await Timer(env.rng.randint(1, 9), "ns")
             await env.reset(env.rng.randint(1, 3))
         await sending
@@ -123,22 +145,25 @@ async def idle_scoreboard_fails(dut):
 )
 async def stream_checker_names_the_rule(dut, bug_rule):
     bug, rule = bug_rule
-    async with start(StreamProbeEnv, dut, bug=bug) as env:
-        env.sink.port.subscribers.clear()
-        env.source.port.subscribers.clear()
-        env.scoreboard.minimum = 0
+    async with start(StreamProbeEnv, dut, bug=bug, judged=False) as env:
         await env.source.send(env.items(50))
         await env.cycles(20)
         await env.reset()
-    assert {violation.rule for violation in env.violations} == {rule}
+        assert {violation.rule for violation in env.violations} == {rule}
+        env.cover.sample(rule=rule)
 
 
 class LiteProbeEnv(BlockEnv):
-    """manager --> registers; the scoreboard expects what a register file in Python answers."""
+    """manager --> registers; the scoreboard expects what a register file in Python answers, if `judged`."""
 
-    def __init__(self, name: str, parent: uvm_component, dut, bug: int = 0, drives: bool = True) -> None:
+    def __init__(
+        self, name: str, parent: uvm_component, dut, bug: int = 0, drives: bool = True, judged: bool = True
+    ) -> None:
         super().__init__(name, parent, dut)
         dut.bug.value = bug
+        dut.pause.value = 0
+        self.judged = judged
+        self.pauses = [] if bug else [Stalls.pick(self.rng) for _ in range(3)]
         self.violations: list[Violation] = []
         pins = AxiLitePins(dut, "s_axi")
         self.bus = AxiLiteAgent(
@@ -147,9 +172,52 @@ class LiteProbeEnv(BlockEnv):
         self.irq = IrqMonitor("irq", self, dut, report=self.violations.append)
         self.scoreboard = Scoreboard("scoreboard", self)
         self.regs = [0] * 4
+        self.cover = Collector("cover", self, COVERAGE).hits
+        self.pace = Pace("pace", self, pins.channels, self._run, self._cut)
+        self.manager = "ours" if drives else "theirs"
+        self._halves: dict[str, int] = {}  # of a write: when each was taken
 
     def connect_phase(self) -> None:
-        self.bus.port.connect(self.scoreboard.actual)
+        self.bus.port.connect(AnalysisSink("accesses", self, self._access))
+        self.irq.port.connect(AnalysisSink("levels", self, self._level))
+        if self.judged:
+            self.bus.port.connect(self.scoreboard.actual)
+        else:
+            self.scoreboard.minimum = 0
+
+    async def run_phase(self) -> None:
+        """The registers hold back."""
+        await at_every(self.bus.monitor.pins.edge, self._pause)
+
+    def _pause(self) -> None:
+        self.dut.pause.value = sum(stalls() << i for i, stalls in enumerate(self.pauses))
+
+    def _access(self, access: Access) -> None:
+        if access.resp in (0, 2):
+            self.cover.sample(manager=self.manager, access=access.write, answer=access.resp)
+        if access.write:
+            self.cover.sample(strobe=access.strobe)
+
+    def _level(self, level: bool) -> None:
+        if level:
+            self.cover.sample(irq="rises")
+        else:
+            self.cover.sample(irq="falls" if self.dut.rst_n.value == 1 else "cleared_by_reset")
+
+    def _run(self, channel: str, cycle: str, run: int) -> None:
+        if cycle == "held":
+            self.cover.sample(channel=channel, hold=run)
+        if cycle == "moves" and channel in ("aw", "w"):
+            self._halves[channel] = self.pace.cycle
+            if len(self._halves) == 2:
+                lead = self._halves["w"] - self._halves["aw"]
+                self.cover.sample(order="address_first" if lead > 0 else "data_first" if lead else "together")
+                self._halves.clear()
+
+    def _cut(self, channel: str, cut: str) -> None:
+        self._halves.clear()
+        if cut != "moves":
+            self.cover.sample(cut_channel=channel, pending=cut)
 
     async def access(self) -> None:
         """One random access: manager and monitor must get the answer that a register file in Python gives."""
@@ -182,8 +250,8 @@ async def axi_lite_reads_what_was_written(dut, profile):
 @cocotb.parametrize(profile=range(3))
 async def their_axi_lite_master_reads_what_it_wrote(dut, profile):
     """AxiLiteMaster of cocotbext-axi, reads beside writes, with our monitor on the pins."""
-    async with start(LiteProbeEnv, dut, drives=False) as env:
-        env.bus.port.subscribers.clear()
+    async with start(LiteProbeEnv, dut, drives=False, judged=False) as env:
+        env.scoreboard.minimum = 1
         bus = AxiLiteBus.from_prefix(dut, "s_axi")
         master = AxiLiteMaster(bus, dut.clk, dut.rst_n, reset_active_level=False)
         stalls = Stalls.pick(env.rng)
@@ -210,15 +278,16 @@ async def their_axi_lite_master_reads_what_it_wrote(dut, profile):
 
 @cocotb.test()
 async def axi_lite_loses_what_reset_cuts_off(dut):
-    async with start(LiteProbeEnv, dut) as env:
-        env.bus.port.subscribers.clear()
-        env.scoreboard.minimum = 0
-        for _ in range(20):
+    async with start(LiteProbeEnv, dut, judged=False) as env:
+        for i in range(240):
+            env.pauses = [Stalls(env.rng, *(OFTEN if i % 3 == 0 else NEVER)) for _ in range(3)]
+            env.bus.driver.stalls = Stalls(env.rng, *(OFTEN if i % 3 == 1 else NEVER))
             writing, reading = cocotb.start_soon(env.bus.write(4, 7)), cocotb.start_soon(env.bus.read(4))
-            await env.cycles(env.rng.randint(1, 8))
+            await env.cycles(env.rng.randint(1, 8 if i % 3 else 3))
             await env.reset()
             assert await writing in (None, 0)
             assert (await reading)[1] in (None, 0)
+        env.pauses = []
         await env.bus.write(4, 7)
         assert await env.bus.read(4) == (7, 0)
     assert not env.violations
@@ -226,19 +295,24 @@ async def axi_lite_loses_what_reset_cuts_off(dut):
 
 @cocotb.test()
 async def interrupt_is_seen(dut):
-    async with start(LiteProbeEnv, dut) as env:
-        env.bus.port.subscribers.clear()
-        env.scoreboard.minimum = 0
+    async with start(LiteProbeEnv, dut, judged=False) as env:
         seen: list[bool] = []
-        env.irq.port.connect(AnalysisSink("levels", env, seen.append))
+        env.irq.port.connect(AnalysisSink("seen", env, seen.append))
         await env.bus.write(12, 1)
         await env.irq.wait(10)
-        await env.bus.write(12, 0)
-        await env.irq.wait(10, level=False)
+        env.cover.sample(irq_wait=await env.irq.wait(10))
+        writing = cocotb.start_soon(env.bus.write(12, 0))
+        env.cover.sample(irq_wait=await env.irq.wait(200, level=False))
+        await writing
         await env.cycles(2)
         assert seen == [True, False]
         with pytest.raises(TimeoutError):
             await env.irq.wait(50)
+        env.cover.sample(irq_wait=-1)
+        await env.bus.write(12, 1)
+        await env.irq.wait(10)
+        await env.reset()
+        assert seen == [True, False, True, False]
 
 
 @cocotb.test()
@@ -253,9 +327,7 @@ async def interrupt_is_seen(dut):
 )
 async def axi_lite_checker_names_the_rule(dut, bug_rule):
     bug, rule = bug_rule
-    async with start(LiteProbeEnv, dut, bug=bug) as env:
-        env.bus.port.subscribers.clear()
-        env.scoreboard.minimum = 0
+    async with start(LiteProbeEnv, dut, bug=bug, judged=False) as env:
         env.bus.driver.stalls = Stalls(env.rng, 0.5, 6)
         for i in range(100):
             await env.bus.write(0, i + 1)
@@ -263,16 +335,18 @@ async def axi_lite_checker_names_the_rule(dut, bug_rule):
         await env.cycles(100)
         if bug == 7:
             await env.bus.write(0, 0)
-    assert {violation.rule for violation in env.violations} - {"UNFINISHED"} == {rule}
+        assert {violation.rule for violation in env.violations} - {"UNFINISHED"} == {rule}
+        env.cover.sample(rule=rule)
 
 
 @cocotb.test()
 async def axi_lite_checker_names_a_request_without_answer(dut):
-    async with start(LiteProbeEnv, dut, bug=6) as env:
-        env.scoreboard.minimum = 0
+    async with start(LiteProbeEnv, dut, bug=6, judged=False) as env:
         cocotb.start_soon(env.bus.read(0))
         await env.cycles(50)
     assert [violation.rule for violation in env.violations] == ["UNFINISHED"]
+    with counted(COVERAGE) as hits:
+        hits.sample(rule="UNFINISHED")
 
 
 @cocotb.test(expect_error=Mismatch)

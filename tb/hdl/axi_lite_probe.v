@@ -3,12 +3,14 @@
 // Above them every access answers SLVERR. Bit 0 of the last register is the interrupt.
 // bug: 0 none, 1 answers a write before its data, 2 changes read data while they wait, 3 sends read data that
 // nobody asked for, 4 answers EXOKAY, 5 ignores strobes, 6 never answers a read, 7 the interrupt is X.
+// pause: READY of AW, W and AR is low.
 `default_nettype none
 
 module axi_lite_probe (
     input  wire        clk,
     input  wire        rst_n,
     input  wire [ 2:0] bug,
+    input  wire [ 2:0] pause,
     input  wire [11:0] s_axi_awaddr,
     input  wire        s_axi_awvalid,
     output wire        s_axi_awready,
@@ -40,12 +42,13 @@ module axi_lite_probe (
   reg [5:0] idle;
   integer lane;
   wire free = !s_axi_bvalid || s_axi_bready;
+  wire r_free = !s_axi_rvalid || s_axi_rready;
   wire r_known = s_axi_arvalid && s_axi_araddr[11:4] == 0;
   wire [1:0] okay = bug == 3'd4 ? 2'd1 : 2'd0;
 
-  assign s_axi_awready = !aw_held;
-  assign s_axi_wready = !w_held;
-  assign s_axi_arready = !s_axi_rvalid || s_axi_rready;
+  assign s_axi_awready = !aw_held && !pause[0];
+  assign s_axi_wready = !w_held && !pause[1];
+  assign s_axi_arready = r_free && !pause[2];
   assign s_axi_rdata = bug == 3'd2 && flip ? ~r_data : r_data;
   assign irq = bug == 3'd7 && regs[0] == 0 ? 1'bx : regs[3][0];
 
@@ -82,8 +85,8 @@ module axi_lite_probe (
       end
       flip <= s_axi_rvalid && !s_axi_rready;
       idle <= s_axi_arvalid || s_axi_rvalid ? 6'd0 : idle + 6'd1;
-      if (s_axi_arready) begin
-        s_axi_rvalid <= (s_axi_arvalid && bug != 3'd6) || (bug == 3'd3 && idle == 6'd40);
+      if (r_free) begin
+        s_axi_rvalid <= (s_axi_arvalid && s_axi_arready && bug != 3'd6) || (bug == 3'd3 && idle == 6'd40);
         s_axi_rresp <= r_known ? okay : 2'd2;
         r_data <= r_known ? regs[s_axi_araddr[3:2]] : 32'd0;
       end

@@ -47,7 +47,7 @@ def _pieces(layer: GroupedLayer, config: Config) -> tuple[Piece, ...]:
     ends = zip(g.pad, g.kernel, g.stride, (g.out_h, g.out_w), (g.in_h, g.in_w), strict=True)
     # A window of nothing but padding has no row or column to load.
     inside = all(pad < k and (out - 1) * step - pad < size for pad, k, step, out, size in ends)
-    if layer.kernels is None or g.dilation != (1, 1) or g.kernel[1] < 2 or not inside:
+    if not layer.one_to_one or g.dilation != (1, 1) or g.kernel[1] < 2 or not inside:
         return ()
     rows, columns = (list(_shares(k, most)) for k, most in zip(g.kernel, (high, wide), strict=True))
     return tuple(Piece(ky, kh, kx, kw, 0, 1) for ky, kh in rows for kx, kw in columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compiler.depthwise import DepthwiseEmitter, plan_depthwise
 from compiler.errors import CompileError
 from compiler.grouped import GroupedEmitter, plan_grouped
@@ -9,6 +11,7 @@ from compiler.layer import ConvLayer, GroupedLayer, Layer, PoolLayer, SelectLaye
 from compiler.memory import Memory
 from compiler.pooling import PoolEmitter
 from compiler.program import Program
+from compiler.repeat import RepeatedLayer
 from compiler.schedule import ConvEmitter
 from compiler.select import SelectEmitter, plan_select
 from compiler.tile import Tiling, plan_conv, plan_pool
@@ -17,6 +20,8 @@ from compiler.tile import Tiling, plan_conv, plan_pool
 def emit(layer: Layer, program: Program, memory: Memory) -> Tiling:
     """Append a layer's commands. Raises CompileError when the buffers are too small for it."""
     config, plan = program.config, None
+    if isinstance(layer, RepeatedLayer):
+        return emit_repeated(layer, program, memory)
     if isinstance(layer, GroupedLayer):
         plan, windows = plan_grouped(layer, config), plan_depthwise(layer, config)
         if windows and (not plan or windows.cycles < plan.cycles):
@@ -48,3 +53,14 @@ def emit(layer: Layer, program: Program, memory: Memory) -> Tiling:
         )
     program.stamp()
     return plan
+
+
+def emit_repeated(layer: RepeatedLayer, program: Program, memory: Memory) -> Tiling:
+    """The copies, then the windows; returns the plan of the windows, with the cycles of both."""
+    config = program.config
+    copies, windows = plan_select(layer.copies, config), plan_depthwise(layer.windows, config)
+    assert copies and windows, "planned before: compiler/repeat.py"
+    SelectEmitter(layer.copies, copies, program, memory).emit()
+    DepthwiseEmitter(layer.windows, windows, program, memory).emit()
+    program.stamp()
+    return replace(windows, compute=copies.compute + windows.compute, cycles=copies.cycles + windows.cycles)

@@ -109,14 +109,20 @@ class GroupedLayer(Layer):
     """A convolution whose output blocks see only some of the input blocks: depthwise and grouped.
 
     Output block g sees input blocks [starts[g], starts[g] + depth); starts never falls.
-    weights: int8 [groups, kh, kw, depth, n, n]. kernels: where output channel i sees input channel i and no
-    other, its taps, int8 [groups, n, kh, kw].
+    weights: int8 [groups, kh, kw, depth, n, n]. Where every output channel sees one input channel only, seen
+    says which, int64 [output channels], and kernels are the taps, int8 [groups, n, kh, kw].
     """
 
     weights: NDArray[np.int8]
     starts: tuple[int, ...]
     depth: int
     kernels: NDArray[np.int8] | None = None
+    seen: NDArray[np.int64] | None = None
+
+    @property
+    def one_to_one(self) -> bool:
+        """Output channel i sees input channel i and no other."""
+        return self.seen is not None and np.array_equal(self.seen, np.arange(len(self.seen)))
 
     def dense(self) -> ConvLayer:
         """The same with a weight of 0 for every input block that is not seen."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compiler.errors import CompileError
 from compiler.layer import Layout, blocks_of
-from compiler.optimise import Fold
+from compiler.optimise import Fold, Repeat
 from models.isa import PAGE, Config
 
 DRAM_MAX = 1 << 31
@@ -29,7 +29,7 @@ class Placement:
     offset: int
     shape: tuple[int, ...]
     layout: Layout
-    fold: Fold | None = None
+    fold: Fold | Repeat | None = None
 
 
 def align(value: int, to: int) -> int:
@@ -39,11 +39,15 @@ def align(value: int, to: int) -> int:
 
 @dataclass
 class Memory:
-    """Collects constants and tensors; their addresses are final as soon as they are added."""
+    """Collects constants and tensors; their addresses are final as soon as they are added.
+
+    between: offsets of tensors within a layer, which the network does not know.
+    """
 
     config: Config
     constants: list[NDArray[np.uint8]] = field(default_factory=list)
     tensors: dict[str, Placement] = field(default_factory=dict)
+    between: dict[str, int] = field(default_factory=dict)
     constant_bytes: int = 0
     area_bytes: int = 0
 
@@ -59,13 +63,28 @@ class Memory:
         self.constant_bytes += size
         return address
 
-    def add_tensor(self, name: str, shape: tuple[int, ...], layout: Layout, fold: Fold | None = None) -> None:
+    def add_tensor(
+        self, name: str, shape: tuple[int, ...], layout: Layout, fold: Fold | Repeat | None = None
+    ) -> None:
+        self.tensors[name] = Placement(self._add_words(name, layout), shape, layout, fold)
+
+    def add_between(self, name: str, layout: Layout) -> None:
+        """A tensor that a layer makes for itself."""
+        self.between[name] = self._add_words(name, layout)
+
+    def offset(self, name: str) -> int:
+        """Bytes from the start of the image area to a tensor."""
+        return self.between[name] if name in self.between else self.tensors[name].offset
+
+    def _add_words(self, name: str, layout: Layout) -> int:
+        """Room for a tensor; returns its offset."""
         if self.area_bytes > DRAM_MAX:
             raise CompileError(f"the tensors up to {name!r} take more than {DRAM_MAX >> 30} GiB of DRAM")
         rows, columns, channels = layout
-        self.tensors[name] = Placement(self.area_bytes, shape, layout, fold)
+        offset = self.area_bytes
         size = rows * columns * blocks_of(channels, self.config.n) * self.config.n
-        self.area_bytes = align(self.area_bytes + size, self._grain())
+        self.area_bytes = align(offset + size, self._grain())
+        return offset
 
     def add_alias(self, name: str, source: str, shape: tuple[int, ...], layout: Layout) -> None:
         """A tensor that is another one under another shape."""

@@ -25,6 +25,7 @@ from compiler.ops import lower
 from compiler.ops.context import Context, fault_of_activation
 from compiler.optimise import fold_input, fuse_joins, uses
 from compiler.program import Program
+from compiler.repeat import RepeatedLayer, repeat_input, with_copies
 from compiler.shapes import without_shapes
 from compiler.tflite import read_tflite
 from compiler.tile import Tiling
@@ -163,6 +164,11 @@ def compile_network(model: bytes | Graph, config: Config, images: int = 1, optim
     for alias in aliases:
         shape = graph.tensors[alias.target].shape
         memory.add_alias(alias.target, alias.source, shape, context.layouts[alias.target])
+    for at, layer in enumerate(layers):
+        layers[at] = repeated = with_copies(layer, context.layouts[layer.source], config)
+        if isinstance(repeated, RepeatedLayer):
+            g = repeated.copies.geometry
+            memory.add_between(repeated.copies.target, (g.out_h, g.out_w, g.groups * config.n))
     program = Program(config, memory.area_bytes // config.n)
     infos = []
     for index, layer in enumerate(layers):
@@ -216,7 +222,8 @@ def _place_inputs(
         layout, fold = context.layouts[name], None
         readers = [at for at, layer in enumerate(layers) if layer.source == name]
         if optimise and count[name] == len(readers) == 1 and name not in kept:
-            folded = fold_input(layers[readers[0]], layout, context.n)
+            reader = layers[readers[0]]
+            folded = fold_input(reader, layout, context.n) or repeat_input(reader, layout, memory.config)
             if folded is not None:
                 layers[readers[0]], fold, layout = folded
         memory.add_tensor(name, graph.tensors[name].shape, layout, fold)

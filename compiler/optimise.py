@@ -55,6 +55,22 @@ class Fold:
         return taps.reshape(height, self.columns, self.kernel * channels)
 
 
+@dataclass(frozen=True)
+class Repeat:
+    """How a network input lies in DRAM whose channels are repeated: channel i is channel seen[i]."""
+
+    seen: tuple[int, ...]
+
+    def apply(self, picture: NDArray[np.int8], zero_point: int) -> NDArray[np.int8]:
+        """int8 [H, W, C] -> [H, W, len(seen)]."""
+        return picture[..., list(self.seen)]
+
+    def undo(self, repeated: NDArray[np.int8], width: int) -> NDArray[np.int8]:
+        """[H, W, len(seen)] -> int8 [H, W, C]. Every channel is seen."""
+        _, first = np.unique(self.seen, return_index=True)
+        return repeated[..., first]
+
+
 def uses(layers: Iterable[Layer]) -> Counter[str]:
     """How many layers read each tensor."""
     found: Counter[str] = Counter()

@@ -42,8 +42,8 @@ class Emitter:
     def __init__(self, layer: Layer, plan: Tiling, program: Program, memory: Memory) -> None:
         self.layer, self.plan, self.program, self.n = layer, plan, program, program.config.n
         self.geometry = layer.geometry
-        self.source = AREA + memory.tensors[layer.source].offset
-        self.target = AREA + memory.tensors[layer.target].offset
+        self.source = AREA + memory.offset(layer.source)
+        self.target = AREA + memory.offset(layer.target)
         self.params = None if layer.params is None else memory.add_constant(layer.params)
         self.par_base = 0
         self.post: dict[str, Any] = {
@@ -56,7 +56,7 @@ class Emitter:
             self._load_table(memory.add_constant(layer.table))
         if layer.partner is not None:
             if layer.partner.source is not None:
-                self.partner = AREA + memory.tensors[layer.partner.source].offset
+                self.partner = AREA + memory.offset(layer.partner.source)
             else:
                 assert layer.partner.data is not None
                 self.partner = memory.add_constant(layer.partner.data)

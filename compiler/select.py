@@ -51,7 +51,7 @@ class SelectEmitter(Emitter):
         super().__init__(layer, plan, program, memory)
         blocks = [part.weights for block in layer.parts for part in block]
         self.weights = memory.add_constant(np.concatenate(blocks))
-        self.addresses = [AREA + memory.tensors[name].offset for name in layer.sources]
+        self.addresses = [AREA + memory.offset(name) for name in layer.sources]
 
     def emit(self) -> None:
         """Append the commands."""

@@ -73,7 +73,7 @@ def ensure() -> None:
         print("setting up .venv from requirements.txt (once, about half a minute)", flush=True)
         if stamped() is None:
             create_venv()
-        command = [str(PYTHON), "-m", "pip", "install", "-r", str(REQUIREMENTS)]
+        command = [str(PYTHON), "-m", "pip", "install", "--no-deps", "-r", str(REQUIREMENTS)]
         run_logged(command, "pip could not install requirements.txt; is there a network?")
         check_libpython()
         STAMP.write_text(fingerprint())

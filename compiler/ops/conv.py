@@ -118,7 +118,7 @@ def grouped_layer(
     geometry = _geometry(n, weights, cb, in_size, out_size, stride, dilation, pad)
     shared = _shared(node, context, weights, scales, geometry)
     kernels = None
-    if channels == 1 and np.array_equal(first, np.arange(outputs)):
+    if channels == 1:
         taps = np.zeros((len(blocks) * n, kh, kw), dtype=np.int8)
         taps[:outputs] = weights[..., 0]
         kernels = taps.reshape(len(blocks), n, kh, kw)
@@ -128,6 +128,7 @@ def grouped_layer(
         starts=tuple(starts),
         depth=depth,
         kernels=kernels,
+        seen=first.astype(np.int64) if channels == 1 else None,
     )
 
 

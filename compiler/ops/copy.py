@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir import Node, Tensor
-from compiler.layer import Geometry, Layer, Pair, PoolLayer, Selected, SelectLayer, blocks_of, pack_params
+from compiler.layer import (
+    Geometry,
+    Layer,
+    Layout,
+    Pair,
+    PoolLayer,
+    Selected,
+    SelectLayer,
+    blocks_of,
+    pack_params,
+)
 from compiler.ops.context import Context
 from models.isa import PoolKind
 
@@ -64,18 +74,43 @@ def channel_copy(
 
     size, first, stride: as in window_copy, default all pixels. All sources share rows and columns.
     """
-    n = context.n
     layouts = [context.layouts[source.name] for source in sources]
-    rows, columns, _ = layouts[0]
-    size = size or (rows, columns)
-    context.layouts[target.name] = (*size, len(taken))
-    groups = blocks_of(len(taken), n)
+    layer = select_layer(
+        node.name,
+        node.op,
+        [source.name for source in sources],
+        layouts,
+        target.name,
+        taken,
+        context.n,
+        size or layouts[0][:2],
+        first,
+        stride,
+    )
+    context.layouts[target.name] = (layer.geometry.out_h, layer.geometry.out_w, len(taken))
+    return layer
+
+
+def select_layer(
+    name: str,
+    op: str,
+    sources: Sequence[str],
+    layouts: Sequence[Layout],
+    target: str,
+    taken: NDArray[np.integer],
+    n: int,
+    size: Pair,
+    first: Pair = (0, 0),
+    stride: Pair = (1, 1),
+) -> SelectLayer:
+    """channel_copy() between tensors by name; layouts: of the sources."""
+    rows, columns, channels = layouts[0]
     geometry = Geometry(
         rows,
         columns,
-        blocks_of(layouts[0][2], n),
+        blocks_of(channels, n),
         *size,
-        groups,
+        blocks_of(len(taken), n),
         kernel=(1, 1),
         stride=stride,
         pad=(-first[0], -first[1]),
@@ -83,14 +118,14 @@ def channel_copy(
     # 1.0 as the requantiser has it: twice the sum times 2^30, a half.
     identity = pack_params(np.zeros(n), np.full(n, 2**30), np.ones(n), n)
     return SelectLayer(
-        name=node.name,
-        op=node.op,
+        name=name,
+        op=op,
         macs=0,
-        source=sources[0].name,
-        target=target.name,
+        source=sources[0],
+        target=target,
         geometry=geometry,
         params=identity,
-        sources=tuple(source.name for source in sources),
+        sources=tuple(sources),
         sizes=tuple(blocks_of(layout[2], n) for layout in layouts),
         parts=tuple(_parts(taken[start : start + n], n) for start in range(0, len(taken), n)),
     )

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.ir import CONTRACTS
+from compiler.layer import GroupedLayer
 from compiler.network import Compiled, compile_network
+from compiler.ops import lower
+from compiler.ops.context import Context
+from compiler.repeat import diagonal
 from compiler.tests.random_networks import CONFIGS, RandomNetwork, start
 from compiler.tests.run import assert_right
 from compiler.tests.test_network import ACTIVATIONS, assert_litert_agrees, generator, pair
@@ -39,6 +44,23 @@ def test_depthwise_of_any_shape(config: str, trial: int) -> None:
         activation=str(rng.choice(ACTIVATIONS)),
     )
     assert_litert_agrees(network, assert_right(network, CONFIGS[config]))
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("trial", range(4))
+def test_channel_multiplier_behind_another_layer(contract: str, config: str, trial: int) -> None:
+    """Nobody can write that layer's input with its channels repeated: they are copied, or passes see them."""
+    rng = generator("multiplier", contract, config, trial)
+    network = start(rng, most=9, channels=20, contract=contract)
+    network.pool("max", (1, 1))
+    window = {"kernel": pair(rng, 1, 5), "stride": (int(rng.integers(1, 3)),) * 2}
+    if trial == 3:
+        window = {"kernel": pair(rng, 2, 3), "dilation": (2, 1)}
+    network.depthwise(**window, multiplier=int(rng.integers(2, 6)), activation=str(rng.choice(ACTIVATIONS)))
+    output = assert_right(network, CONFIGS[config])
+    if contract == "tflite":
+        assert_litert_agrees(network, output)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -138,11 +160,60 @@ def test_large_kernels_are_cut_into_windows(
     assert [conv.clear for conv in convs[: len(pieces)]] == [True] + [False] * (len(pieces) - 1)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "options"), [((3, 3), {"dilation": (2, 2)}), ((3, 3), {"multiplier": 2}), ((3, 1), {})]
-)
-def test_what_windows_cannot_do_takes_passes(kernel: tuple[int, int], options: dict[str, Any]) -> None:
-    assert not any(conv.window for conv in convs_of(depthwise((9, 9, 20), "n16", kernel, **options)))
+@pytest.mark.parametrize(("kernel", "options"), [((3, 3), {"dilation": (2, 2)}), ((3, 1), {})])
+@pytest.mark.parametrize("multiplier", [1, 2])
+def test_what_windows_cannot_do_takes_passes(
+    kernel: tuple[int, int], options: dict[str, Any], multiplier: int
+) -> None:
+    compiled = depthwise((9, 9, 20), "n16", kernel, multiplier=multiplier, **options)
+    assert not any(conv.window for conv in convs_of(compiled))
+    assert compiled.tensors["x"].fold is None
+
+
+@pytest.mark.parametrize("multiplier", [2, 3, 4])
+def test_channel_multiplier_takes_a_word_of_copies_and_a_word_of_windows(multiplier: int) -> None:
+    rng = generator("copies", multiplier)
+    network = RandomNetwork(rng, rng.integers(-128, 128, (14, 14, 24)).astype(np.int8))
+    network.pool("max", (1, 1))
+    network.depthwise((3, 3), multiplier=multiplier)
+    assert_litert_agrees(network, assert_right(network, CONFIGS["n16"]))
+    compiled = compile_network(network.finish(), CONFIGS["n16"])
+    assert [layer.op for layer in compiled.layers] == ["MAX_POOL_2D", "DEPTHWISE_CONV_2D"]
+    words = 14 * 14 * -(-24 * multiplier // 16)
+    convs = convs_of(compiled)
+    copies = sum(conv.words_read * conv.groups for conv in convs if not conv.window)
+    assert words <= copies <= 2 * words  # two where an output block has channels of two input blocks
+    assert words < sum(conv.words_read * conv.groups for conv in convs if conv.window) < 2 * words
+
+
+def test_input_of_a_channel_multiplier_is_written_with_its_channels_repeated() -> None:
+    compiled = depthwise((14, 14, 5), "n16", (3, 3), multiplier=4)
+    assert all(conv.window for conv in convs_of(compiled))
+    image, dram = generator("image").integers(-128, 128, (1, 14, 14, 5)).astype(np.int8), compiled.dram.copy()
+    compiled.write_input(dram, 0, image)
+    np.testing.assert_array_equal(compiled.read_tensor(dram, 0, "x"), image)
+
+
+def test_windows_and_passes_have_the_same_weights() -> None:
+    rng = generator("diagonal")
+    network = RandomNetwork(rng, rng.integers(-128, 128, (7, 7, 20)).astype(np.int8))
+    network.depthwise((3, 2))
+    graph = read_tflite(network.finish())
+    context = Context(graph, 16)
+    context.layouts[graph.inputs[0]] = (7, 7, 20)
+    (layer,) = lower(graph.nodes[0], context)
+    assert isinstance(layer, GroupedLayer) and layer.one_to_one and layer.kernels is not None
+    np.testing.assert_array_equal(diagonal(layer.kernels), layer.weights)
+
+
+def test_few_pixels_with_a_channel_multiplier_take_passes() -> None:
+    """Weights of copies and windows would take longer than the taps."""
+    rng = generator("few")
+    network = RandomNetwork(rng, rng.integers(-128, 128, (2, 2, 16)).astype(np.int8))
+    network.pool("max", (1, 1))
+    network.depthwise((1, 2), multiplier=2)
+    assert_right(network, CONFIGS["n16"])
+    assert not any(conv.window for conv in convs_of(compile_network(network.finish(), CONFIGS["n16"])))
 
 
 def test_depthwise_window_larger_than_the_weight_buffer() -> None:

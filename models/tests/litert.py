@@ -37,8 +37,8 @@ class Tally:
 # Filled by `judge`, printed at the end of the session.
 judged: list[Tally] = []
 
-# (what the model says, what LiteRT says)
-Verdict = tuple[NDArray[np.int8], NDArray[np.int8]]
+# (what the model says, what LiteRT or another judge says), int8, or int32 before the clamp
+Verdict = tuple[NDArray, NDArray]
 
 
 def generator(name: str) -> np.random.Generator:
@@ -73,9 +73,9 @@ def count(operator: str, verdicts: Iterable[Verdict], values: int = JUDGED) -> T
     """Compare verdicts until at least `values` values were seen."""
     tally = Tally(operator)
     for ours, theirs in verdicts:
-        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype == np.int8
+        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype and ours.dtype in (np.int8, np.int32)
         tally.values += ours.size
-        differences = np.abs(ours.astype(np.int16) - theirs)
+        differences = np.abs(ours.astype(np.int64) - theirs)
         tally.mismatches += int(np.count_nonzero(differences))
         tally.largest = max(tally.largest, int(differences.max()))
         if tally.values >= values:

@@ -6,7 +6,7 @@ import functools
 import math
 import random
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def random_window(
     kind: type[WindowT], rng: random.Random, config: Config, words: int = 120, **fixed: Any
 ) -> WindowT:
     """See Windows."""
-    return _windows(kind, rng, config).draw(words, **fixed)
+    return _windows(cast(Any, kind), rng, config).draw(words, **fixed)
 
 
 def random_windows(
@@ -231,7 +231,7 @@ def _computes(kind: type[Compute], rng: random.Random, config: Config) -> Comput
 
 def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **fixed: Any) -> ComputeT:
     """See Computes."""
-    return _computes(kind, rng, config).draw(**fixed)
+    return _computes(cast(Any, kind), rng, config).draw(**fixed)
 
 
 def random_command(rng: random.Random, config: Config) -> Command:

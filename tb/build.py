@@ -21,6 +21,7 @@ from pathlib import Path
 import cocotb_tools.runner
 
 from scripts.tools import BUILD, ROOT, UserError, install
+from tb import bind
 from tb.bench import Bench, Params
 
 FILE_LIST = ROOT / "rtl" / "npu.f"
@@ -96,7 +97,8 @@ def sources(bench: Bench) -> list[Path]:
     file that does not exist.
     """
     own = [ROOT / source for source in bench.sources]
-    files = {file.stem: file for file in [*listed(), *own]}
+    rules = [ROOT / "tb" / "hdl" / f"{name}.v" for name in bind.CHECKERS]
+    files = {file.stem: file for file in [*listed(), *own, *rules]}
     for file in own:
         if not file.exists():
             raise UserError(f"{file.relative_to(ROOT)}, a source of the bench, does not exist")
@@ -108,11 +110,17 @@ def sources(bench: Bench) -> list[Path]:
         file = files[new.pop()]
         if not file.exists():
             raise UserError(f"{file.relative_to(ROOT)} does not exist; {bench.toplevel} needs it")
-        code = re.sub(r"//.*", "", file.read_text())
+        text = top_text(file) if file.stem == bench.toplevel else file.read_text()
+        code = re.sub(r"//.*", "", text)
         found = (set(re.findall(r"\w+", code)) & files.keys()) - reached
         reached |= found
         new += found
     return [file for name, file in files.items() if name in reached]
+
+
+def top_text(file: Path) -> str:
+    """The source of a bench's top module, with the checkers of its streams and AXI ports."""
+    return bind.bound(file.read_text(), file.stem, str(file))
 
 
 @functools.cache
@@ -175,6 +183,9 @@ def make(build: Build, jobs: int, verbose: bool = False) -> bool:
     tools, control = _tools(build.sim), _control_file(build)
     made_from = json.dumps([build.bench.toplevel, dict(build.params), flags, tools, control])
     digest = hashlib.sha256(made_from.encode())
+    top = next(file for file in files if file.stem == build.bench.toplevel)
+    text = top_text(top)
+    digest.update(text.encode())
     headers = [file for folder in include_folders() for file in sorted(folder.glob("*.vh"))]
     for file in [*files, *headers, WAIVERS]:
         digest.update(str(file).encode() + file.read_bytes())
@@ -184,6 +195,8 @@ def make(build: Build, jobs: int, verbose: bool = False) -> bool:
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / top.name).write_text(text)
+    files = [folder / top.name if file == top else file for file in files]
     kind = hashlib.sha256(json.dumps([flags, build.waves, tools]).encode())
     runtime = BUILD / "sim" / ".runtime" / kind.hexdigest()[:16]
     if build.sim == "verilator":

@@ -19,8 +19,9 @@ from pyuvm import (
 
 from tb.agents import transactions
 from tb.agents.axi4 import bind_channel, sample_channels
-from tb.agents.axi_checks import AxiLiteRules, Report, fail
+from tb.agents.axi_checks import AxiLiteRules
 from tb.agents.pins import Stalls, to_int
+from tb.agents.rules import Report, fail
 
 
 class AxiLitePins:
@@ -125,9 +126,12 @@ class AxiLiteMonitor(uvm_monitor):
         self.pins = pins
         self.port = transactions.port("port", self)
         self.rules = AxiLiteRules(self.get_full_name(), report)
+        self.checkers = [channel.checker() for channel in pins.channels.values()]
 
     async def run_phase(self) -> None:
         """Sample every rising edge."""
+        for checker in self.checkers:
+            cocotb.start_soon(checker.watch(self.rules.violate))
         while True:
             await self.pins.edge
             samples = sample_channels(self.pins.channels)

@@ -8,8 +8,8 @@ from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component, uvm_monitor
 
 from tb.agents import transactions
-from tb.agents.axi_checks import ChannelRules, Report, fail
 from tb.agents.pins import to_int
+from tb.agents.rules import Report, Violation, fail
 
 
 class IrqMonitor(uvm_monitor):
@@ -23,7 +23,8 @@ class IrqMonitor(uvm_monitor):
         self.rst_n = dut.rst_n
         self.edge = RisingEdge(dut.clk)
         self.port = transactions.port("port", self)
-        self.rules = ChannelRules(self.get_full_name(), report)
+        self.report = report
+        self.cycle = 0
         self.level = False
         self.rises = 0
 
@@ -31,9 +32,10 @@ class IrqMonitor(uvm_monitor):
         """Sample every rising edge."""
         while True:
             await self.edge
+            self.cycle += 1
             value = to_int(self.pin)
             if value is None and to_int(self.rst_n) == 1:
-                self.rules.violate("INTERRUPT_X", "the pin is X")
+                self.report(Violation("INTERRUPT_X", self.get_full_name(), self.cycle, "the pin is X"))
             level = value == 1
             if level != self.level:
                 self.level = level

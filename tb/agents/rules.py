@@ -17,7 +17,7 @@ PROTOCOLS = ("axi4", "axi_lite", "stream")
 class Rule:
     """text: the claim. axi4, axi_lite, stream: the clause for that protocol, "" where it does not apply.
 
-    own: the document of this core that states it, when AXI does not. hdl: tb/hdl/axi_rules.v checks it too.
+    own: the document of this core that states it, when AXI does not. home: the one file that checks it.
     """
 
     text: str
@@ -25,19 +25,22 @@ class Rule:
     axi_lite: str = ""
     stream: str = ""
     own: str = ""
-    hdl: bool = False
+    home: str = "tb/agents/axi_checks.py"
 
     def clause(self, protocol: str) -> str:
         """Where it is stated for one of PROTOCOLS."""
         return getattr(self, protocol) or self.own
 
 
+CHANNEL, BURSTS = "tb/hdl/channel_rules.v", "tb/hdl/burst_rules.v"
+
+
 def _handshake(text: str, axi: str, stream: str) -> Rule:
-    return Rule(text, f"{AXI} {axi}", f"{AXI} {axi}", f"{STREAM} {stream}", hdl=True)
+    return Rule(text, f"{AXI} {axi}", f"{AXI} {axi}", f"{STREAM} {stream}", home=CHANNEL)
 
 
 RULES: dict[str, Rule] = {
-    # One channel, one cycle after the other: the bits of `broken` in tb/hdl/channel_rules.v, in this order.
+    # One channel, one cycle after the other.
     "HANDSHAKE_X": _handshake("VALID and READY are never X outside reset", "A3.2.1", "2.2.1"),
     "VALID_STABLE": _handshake("once VALID is high it stays until READY", "A3.2.1", "2.2.1"),
     "PAYLOAD_STABLE": _handshake("the payload does not change while VALID waits", "A3.2.1", "2.2.1"),
@@ -46,12 +49,14 @@ RULES: dict[str, Rule] = {
     "VALID_AFTER_RESET": _handshake("VALID is low at the first edge after reset", "A3.1.2", "2.7.2"),
     # What a manager sends.
     "BURST_TYPE": Rule(
-        "AxBURST is FIXED (to 16 beats), INCR, or WRAP (2, 4, 8, 16 aligned beats)", f"{AXI} A3.4.1", hdl=True
+        "AxBURST is FIXED (to 16 beats), INCR, or WRAP (2, 4, 8, 16 aligned beats)",
+        f"{AXI} A3.4.1",
+        home=BURSTS,
     ),
-    "BURST_SIZE": Rule("AxSIZE is not wider than the data bus", f"{AXI} A3.4.1", hdl=True),
-    "BOUNDARY_4K": Rule("a burst does not cross 4 KiB", f"{AXI} A3.4.1", hdl=True),
-    "FULL_WIDTH_INCR": Rule("bursts are INCR, full width, aligned", own="docs/architecture.md", hdl=True),
-    "WLAST": Rule("WLAST marks the last beat of the burst and no other", f"{AXI} A3.4.1", hdl=True),
+    "BURST_SIZE": Rule("AxSIZE is not wider than the data bus", f"{AXI} A3.4.1", home=BURSTS),
+    "BOUNDARY_4K": Rule("a burst does not cross 4 KiB", f"{AXI} A3.4.1", home=BURSTS),
+    "FULL_WIDTH_INCR": Rule("bursts are INCR, full width, aligned", own="docs/architecture.md", home=BURSTS),
+    "WLAST": Rule("WLAST marks the last beat of the burst and no other", f"{AXI} A3.4.1", home=BURSTS),
     "STROBE_LANES": Rule("WSTRB is set only on byte lanes that the beat addresses", f"{AXI} A3.4.3"),
     "EXCLUSIVE": Rule(
         "an exclusive burst has up to 16 beats and 128 bytes, a power of two to which it is aligned",
@@ -74,22 +79,25 @@ RULES: dict[str, Rule] = {
     "UNFINISHED": Rule(
         "every burst ends and is answered, also after an error", f"{AXI} A3.4.1", f"{AXI} A3.4.1"
     ),
-    "INTERRUPT_X": Rule("the interrupt is never X outside reset", own="docs/registers.md"),
+    "INTERRUPT_X": Rule(
+        "the interrupt is never X outside reset", own="docs/registers.md", home="tb/agents/irq.py"
+    ),
 }
 
-# `broken` of tb/hdl/channel_rules.v, from bit 0.
-CHANNEL_RULES = tuple(RULES)[:6]
+# The bits of `broken` of each module in Verilog, from bit 0.
+CHANNEL_RULES, BURST_RULES = (
+    tuple(name for name, rule in RULES.items() if rule.home == home) for home in (CHANNEL, BURSTS)
+)
 # The output `rule` of tb/hdl/axi_rules.v counts in this list.
-HDL_RULES = ("", *(name for name, rule in RULES.items() if rule.hdl))
+HDL_RULES = ("", *CHANNEL_RULES, *BURST_RULES)
 
 
 def table() -> str:
     """The rules as the table of tb/agents/README.md."""
-    rows = ["| rule | claim | AXI4 | AXI4-Lite | stream | also in Verilog |", "|---|---|---|---|---|---|"]
+    rows = ["| rule | claim | AXI4 | AXI4-Lite | stream | checked in |", "|---|---|---|---|---|---|"]
     for name, rule in RULES.items():
         clauses = [rule.own, "", ""] if rule.own else [rule.clause(protocol) for protocol in PROTOCOLS]
-        where = "channel_rules.v" if name in CHANNEL_RULES else "axi_rules.v" if rule.hdl else ""
-        rows.append(f"| {' | '.join([name, rule.text, *clauses, where])} |")
+        rows.append(f"| {' | '.join([name, rule.text, *clauses, rule.home.rpartition('/')[2]])} |")
     return "\n".join([*rows, ""])
 
 

@@ -26,9 +26,11 @@ from pyuvm import (
 )
 
 from tb.agents import transactions
-from tb.agents.axi_checks import ChannelRules, Report, fail
+from tb.agents.axi_checks import Channel
+from tb.agents.checker import Checker
 from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int
+from tb.agents.rules import CHANNEL_RULES, Report, Violation, fail
 
 
 class StreamPins:
@@ -48,6 +50,8 @@ class StreamPins:
         separator: str = "_",
     ) -> None:
         self.name = prefix
+        self.dut = dut
+        self.stem = prefix + separator
         self.clk = dut.clk
         self.rst_n = dut.rst_n
         self.payload = tuple(payload)
@@ -63,6 +67,10 @@ class StreamPins:
         self._unknown = [LogicArray("X" * len(handle)) for handle in self.fields] if four_state else None
         self._noise = random.Random(prefix)
         self._is_idle = False
+
+    def checker(self) -> Checker:
+        """The handshake rules on these pins. Raises AttributeError if the bench has none."""
+        return Checker(self.dut, self.stem, CHANNEL_RULES)
 
     def item(self, values: Sequence[int]) -> Any:
         """The item for the sampled payload fields."""
@@ -175,23 +183,31 @@ class StreamSink(uvm_component):
 
 
 class StreamMonitor(uvm_monitor):
-    """Publishes every transferred item on `port` and checks the protocol."""
+    """Publishes every transferred item on `port` and reports what the checker on the pins finds."""
 
     def __init__(self, name: str, parent: uvm_component, pins: StreamPins, report: Report = fail) -> None:
         super().__init__(name, parent)
         self.pins = pins
         self.port = transactions.port("port", self)
-        self.rules = ChannelRules(self.get_full_name(), report)
+        self.report = report
+        self.channel = Channel()
+        self.checker = pins.checker()
         self.count = 0
+        self.cycle = 0
 
     async def run_phase(self) -> None:
         """Sample every rising edge."""
+        cocotb.start_soon(self.checker.watch(self._violate))
         await at_every(self.pins.edge, self._sample)
 
+    def _violate(self, rule: str, detail: str) -> None:
+        self.report(Violation(rule, self.get_full_name(), self.cycle, detail, "stream"))
+
     def _sample(self) -> None:
+        self.cycle += 1
         pins = self.pins
         valid, ready, values = pins.sample()
-        if self.rules.sample(to_int(pins.rst_n) != 1, valid, ready, values):
+        if self.channel.sample(to_int(pins.rst_n) != 1, valid, ready, values):
             self.count += 1
             self.port.write(pins.item(values))  # type: ignore[arg-type]
 

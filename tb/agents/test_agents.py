@@ -10,13 +10,14 @@ from cocotb.triggers import Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from pyuvm import uvm_component
 
-from tb.agents.axi_checks import Access, Violation
+from tb.agents.axi_checks import Access
 from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
 from tb.agents.coverage import COVERAGE
 from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
 from tb.agents.pins import Stalls
+from tb.agents.rules import Violation
 from tb.agents.scoreboard import AnalysisSink, Idle, Mismatch, Missing, Scoreboard, Unexpected
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import Bench

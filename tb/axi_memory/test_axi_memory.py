@@ -27,7 +27,6 @@ BENCH = Bench(
         "tb/hdl/axi_memory.v",
         "tb/hdl/axi_traffic.v",
         "tb/hdl/axi_rules.v",
-        "tb/hdl/channel_rules.v",
     ],
     public=[
         ("axi_memory_bench", "*"),
@@ -213,7 +212,7 @@ async def a_silent_bus_is_caught(dut: Any) -> None:
     ]
 )
 async def both_checkers_name_the_rule(dut: Any, bug_rule: tuple[int, str]) -> None:
-    """What is first on the pins is what the Python monitor and axi_rules.v say first."""
+    """What is first on the pins is what the monitor and axi_rules.v say first."""
     bug, rule = bug_rule
     async with start(AxiMemoryEnv, dut, bug=bug) as env:
         env.scoreboard.minimum = 0

@@ -5,8 +5,10 @@ A program lies on pages of its own behind the tensors, so that a write window ca
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from models.isa import (
     Windows,
 )
 from tb.chip.programs import Image, random_image
+from tb.common.draws import Draws, Weights
 
 BASES = 12  # good programs that are broken in turn
 _TOKENS = (8, 9, 10, 12, 13, 14)
@@ -85,32 +88,62 @@ def base_image(seed: int, index: int, config: Config, size: int) -> Image:
             return image
 
 
+# What surrounds a program, as weights.
+WEIGHTS: dict[str, Weights] = {
+    "mutations": {1: 2, 2: 1, 4: 1},
+    "place": {"first": 1, "corner": 1, "last": 1, "anywhere": 1},
+    "length": {"right": 28, 0: 1, 1: 1, "less": 1, "more": 1, "much_more": 1, 65535: 1, range(65536): 1},
+    "stop_at": {None: 24, range(2000): 1},
+    "reset_at": {None: 24, range(2000): 1},
+    # Pages: mostly what the program needs.
+    **dict.fromkeys(
+        ("read_window", "write_window"), {"needed": 75, "all": 5, "none": 3, "later": 9, "shorter": 8}
+    ),
+    # The memory.
+    "latency": {2: 48, 10: 24, 100: 24, range(1000, 5000): 3},
+    "jitter": {0: 2, 30: 1},
+    "stall": {0: 14, 60: 3, 200: 3},
+    "stall_on": {31: 1, 1: 1, 2: 1, 4: 1, 8: 1, 16: 1},
+    "fault": {None: 18, "read": 1, "write": 1},
+    "fault_at": {range(60): 1},
+    "fault_beat": {None: 1, range(16): 1},
+    "fault_response": {2: 1, 3: 1},
+}
+_RNG = random.Random()
+_DRAWS = Draws(_RNG, WEIGHTS)
+
+
 def hostile(rng: np.random.Generator, image: Image, config: Config, size: int) -> Hostile:
     """A program for a memory of `size` bytes, a power of two."""
+    _RNG.seed(int(rng.integers(1 << 63)))
+    drawn = _DRAWS.draw()
     commands = _commands(image)
-    made = [_mutate(rng, commands, config) for _ in range(int(rng.choice([1, 1, 2, 4])))]
-    what = "+".join(made)
+    what = "+".join(_mutate(rng, commands, config) for _ in range(drawn["mutations"]))
     memory = rng.integers(0, 256, size).astype(np.uint8)
     memory[: image.dram.size] = image.dram
     raw = np.frombuffer(b"".join(commands), np.uint8)
     first = (image.dram.size + PAGE - 1) // PAGE * PAGE
     last = (size - raw.size) // COMMAND_BYTES * COMMAND_BYTES
-    corner = first + PAGE - COMMAND_BYTES * int(rng.integers(1, 10))
-    anywhere = int(rng.integers(first // 64, last // 64 + 1)) * 64
-    base = int(rng.choice([first, corner, last, anywhere]))
+    base = {
+        "first": first,
+        "corner": first + PAGE - COMMAND_BYTES * int(rng.integers(1, 10)),
+        "last": last,
+        "anywhere": int(rng.integers(first // 64, last // 64 + 1)) * 64,
+    }[drawn["place"]]
     memory[base : base + raw.size] = raw
-    length = len(commands)
-    if rng.random() < 0.2:
+    right = len(commands)
+    lengths = {"right": right, "less": max(0, right - 1), "more": right + 1, "much_more": right + 40}
+    length = lengths.get(drawn["length"], drawn["length"])
+    if drawn["length"] != "right":
         what += "+length"
-        wrong = [0, 1, length - 1, length + 1, length + 40, int(rng.integers(65536)), 65535]
-        length = int(rng.choice(wrong))
     written = image.compiled.image_base // PAGE * PAGE
-    windows = _windows(rng, (0, size - PAGE), (written, base // PAGE * PAGE - PAGE))
-    stop_at = int(rng.integers(2000)) if rng.random() < 0.04 else None
-    reset_at = int(rng.integers(2000)) if stop_at is None and rng.random() < 0.04 else None
-    return Hostile(
-        what, memory, base, max(0, length), len(commands), windows, _faults(rng), stop_at, reset_at
+    windows = Windows(
+        _pages(rng, drawn["read_window"], (0, size - PAGE)),
+        _pages(rng, drawn["write_window"], (written, base // PAGE * PAGE - PAGE)),
     )
+    stop_at = drawn["stop_at"]
+    reset_at = drawn["reset_at"] if stop_at is None else None
+    return Hostile(what, memory, base, length, right, windows, _faults(drawn), stop_at, reset_at)
 
 
 def _commands(image: Image) -> list[bytes]:
@@ -118,37 +151,24 @@ def _commands(image: Image) -> list[bytes]:
     return [raw[at : at + COMMAND_BYTES] for at in range(0, len(raw), COMMAND_BYTES)]
 
 
-def _windows(rng: np.random.Generator, read: tuple[int, int], write: tuple[int, int]) -> Windows:
-    """Mostly what the program needs; sometimes less, nothing, or everything."""
-
-    def less(pages: tuple[int, int]) -> tuple[int, int]:
-        kind, span = rng.random(), (pages[1] - pages[0]) // PAGE
-        if kind < 0.75:
-            return pages
-        if kind < 0.8:
-            return (0, (1 << 32) - PAGE)
-        if kind < 0.83:
-            return (PAGE, 0)
-        if kind < 0.92:
-            return (pages[0] + PAGE * int(rng.integers(span + 2)), pages[1])
-        return (pages[0], pages[0] + PAGE * int(rng.integers(span + 2)))
-
-    return Windows(less(read), less(write))
+def _pages(rng: np.random.Generator, kind: str, needed: tuple[int, int]) -> tuple[int, int]:
+    """A window: what is needed, everything, nothing, or a part."""
+    some = PAGE * int(rng.integers((needed[1] - needed[0]) // PAGE + 2))
+    return {
+        "needed": needed,
+        "all": (0, (1 << 32) - PAGE),
+        "none": (PAGE, 0),
+        "later": (needed[0] + some, needed[1]),
+        "shorter": (needed[0], needed[0] + some),
+    }[kind]
 
 
-def _faults(rng: np.random.Generator) -> Faults:
-    latency, jitter, stall = map(int, (rng.choice([2, 2, 10, 100]), rng.choice([0, 0, 30]), 0))
-    if rng.random() < 0.03:
-        latency = int(rng.integers(1000, 5000))
-    stall_on = 31
-    if rng.random() < 0.3:
-        stall = int(rng.choice([60, 200]))
-        stall_on = int(rng.choice([31, 1, 2, 4, 8, 16]))
-    fault = None
-    if rng.random() < 0.1:
-        beat = None if rng.random() < 0.5 else int(rng.integers(16))
-        fault = (str(rng.choice(["read", "write"])), int(rng.integers(60)), beat, int(rng.choice([2, 3])))
-    return Faults(latency, jitter, stall, stall_on, fault)
+def _faults(drawn: dict[str, Any]) -> Faults:
+    failing = None
+    if drawn["fault"]:
+        failing = (drawn["fault"], drawn["fault_at"], drawn["fault_beat"], drawn["fault_response"])
+    stall_on = drawn["stall_on"] if drawn["stall"] else 31
+    return Faults(drawn["latency"], drawn["jitter"], drawn["stall"], stall_on, failing)
 
 
 # ---------------------------------------------------------------- mutations, in place, of a list of commands

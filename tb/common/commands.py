@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import random
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,7 @@ from models.isa import (
     Store,
     Window,
 )
+from tb.common.draws import ANY16, FLAG, Draws, Weights, flags
 
 WindowT = TypeVar("WindowT", bound=Window)
 ComputeT = TypeVar("ComputeT", bound=Compute)
@@ -68,42 +72,79 @@ def pack(command: Any, number: int) -> int:
     return number << (8 * COMMAND_BYTES) | int.from_bytes(command.encode(), "little")
 
 
+WINDOW: dict[str, Weights] = {
+    "buffer": {0: 1, range(1 << 16): 1, range((1 << 16) - 40, 1 << 16): 1},
+    "layer": ANY16,
+    **flags("stamp"),
+}
+PADDING: Weights = {0: 2, 1: 1, range(2, 5): 1}
+LOAD: dict[str, Weights] = {
+    "dest": {int(dest): 1 for dest in Dest},
+    **dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), PADDING),
+    "pad_value": {-128: 1, 0: 1, 127: 1, range(-128, 128): 2},
+}
+
+
+class Windows:
+    """LOADs or STOREs: runs around MAX_BURST, most of which end at a 4 KiB boundary or cross it; strides that
+    repeat, overlap, go down or jump. words: of data in a command, at most, padding not counted."""
+
+    def __init__(self, kind: type[Window], rng: random.Random, config: Config, words: int = 120) -> None:
+        self.kind, self.rng, self.config, self.words = kind, rng, config, words
+        tokens = [f"wait_{engine}" for engine in kind.waits] + [f"signal_{engine}" for engine in kind.signals]
+        self.draws = Draws(
+            rng,
+            {**WINDOW, **(LOAD if kind is Load else {}), **flags(*tokens)},
+            {
+                "run": (self.run, ("words",)),
+                "count_x": (partial(self.count, 6), ("words", "run")),
+                "count_y": (partial(self.count, 5), ("words", "run", "count_x")),
+                "address": (self.address, ("run",)),
+                "stride_x": (self.stride, ("run",)),
+                "stride_y": (self.stride, ("run",)),
+            },
+            given=("words",),
+        )
+
+    def run(self, words: int) -> int:
+        """Words of a run: around one and two bursts of MAX_BURST."""
+        longest = self.config.max_burst
+        near = (1, 1, 2, longest - 1, longest, longest + 1, 2 * longest, 2 * longest + 1)
+        return min(max(1, self.rng.choice((*near, *[self.rng.randint(1, 40)] * 2))), words)
+
+    def count(self, most: int, words: int, *taken: int) -> int:
+        """Runs, or rows, for which the words are left; often one."""
+        room = max(1, min(most, words // math.prod(taken)))
+        return min(self.rng.choice((1, 1, 2, self.rng.randint(1, room))), room)
+
+    def address(self, run: int) -> int:
+        """Of the first word."""
+        n, rng = self.config.n, self.rng
+        if rng.random() < 0.4:
+            return rng.randrange(SPACE // n) * n
+        return (rng.randrange(SPACE // PAGE) * PAGE - n * rng.randint(0, min(run, PAGE // n - 1))) % SPACE
+
+    def stride(self, run: int) -> int:
+        """From one run to the next: onto itself, next to it, over it, far away, down."""
+        n, rng = self.config.n, self.rng
+        close = rng.choice((0, run, run, 1, rng.randint(1, 3 * run), -run, -rng.randint(1, 64)))
+        return rng.choice((close, close, PAGE // n, rng.randrange(SPACE // n))) * n % SPACE
+
+    def draw(self, words: int | None = None, **fixed: Any) -> Any:
+        """A command; `fixed` fields are taken as they are."""
+        return self.kind(**self.draws.draw(words=self.words if words is None else words, **fixed))
+
+
+@functools.lru_cache(maxsize=16)
+def _windows(kind: type[Window], rng: random.Random, config: Config) -> Windows:
+    return Windows(kind, rng, config)
+
+
 def random_window(
     kind: type[WindowT], rng: random.Random, config: Config, words: int = 120, **fixed: Any
 ) -> WindowT:
-    """A LOAD or STORE of about `words` words at most: runs around MAX_BURST, addresses around a 4 KiB
-    boundary, strides that repeat, overlap, go down or jump. fixed: fields that are not to be random."""
-    n, longest = config.n, config.max_burst
-    near = (1, 1, 2, longest - 1, longest, longest + 1, 2 * longest, 2 * longest + 1, rng.randint(1, 40))
-    run = fixed.get("run", min(max(1, rng.choice(near)), words))
-    count_x = fixed.get("count_x", rng.choice((1, 1, 2, rng.randint(1, max(1, min(6, words // run))))))
-    count_y = fixed.get("count_y", rng.randint(1, max(1, min(5, words // (run * count_x)))))
-    address = rng.randrange(SPACE // n) * n
-    if rng.random() < 0.6:
-        address = address // PAGE * PAGE + (PAGE - n * rng.randint(0, min(run, PAGE // n - 1))) % PAGE
-
-    def stride() -> int:
-        close = rng.choice((0, run, 1, rng.randint(1, 3 * run), -run, -rng.randint(1, 64)))
-        return rng.choice((close, close, PAGE // n, rng.randrange(SPACE // n))) * n % SPACE
-
-    values: dict[str, Any] = {
-        "address": address,
-        "buffer": rng.choice((0, rng.getrandbits(16), 65536 - rng.randint(1, 40))),
-        "stride_y": stride(),
-        "stride_x": stride(),
-        "run": run,
-        "count_x": count_x,
-        "count_y": count_y,
-        "stamp": rng.random() < 0.5,
-        "layer": rng.getrandbits(16),
-        **{f"wait_{engine}": rng.random() < 0.5 for engine in kind.waits},
-        **{f"signal_{engine}": rng.random() < 0.5 for engine in kind.signals},
-    }
-    if kind is Load:
-        values |= {f"pad_{side}": rng.choice((0, 0, 1, rng.randint(2, 4))) for side in ("left", "right")}
-        values |= {f"pad_{side}": rng.choice((0, 0, 1, 2)) for side in ("top", "bottom")}
-        values |= {"dest": int(rng.choice(list(Dest))), "pad_value": rng.randint(-128, 127)}
-    return kind(**values | fixed)
+    """See Windows."""
+    return _windows(cast(Any, kind), rng, config).draw(words, **fixed)
 
 
 def random_windows(
@@ -113,42 +154,84 @@ def random_windows(
     return [random_window(kind, rng, config, words, **fixed) for _ in range(count)]
 
 
-def _random_slide(rng: random.Random, config: Config) -> dict[str, int]:
-    """The fields of a CONV with `window` that have bounds: at them, or anything between."""
-    rows, columns = config.window
-    kw, kh = rng.choice((2, columns, rng.randint(2, columns))), rng.choice((1, rows, rng.randint(1, rows)))
-    room = config.line_words - kw
-    out_w = rng.choice((1, room + 1, rng.randint(1, room + 1)))
-    most = room // (out_w - 1) if out_w > 1 else 65535
-    x_stride, y_stride = rng.choice((1, most)), rng.choice((1, 65535, rng.randint(1, 65535)))
-    return {"kw": kw, "kh": kh, "cb": 1, "out_w": out_w, "x_stride": x_stride, "y_stride": y_stride}
+class Computes:
+    """CONVs or POOLs that the core accepts, every field random; those that have bounds often at them."""
+
+    def __init__(self, kind: type[Compute], rng: random.Random, config: Config) -> None:
+        self.kind, self.rng, self.config = kind, rng, config
+        weights = {name: anything(place) for name, place in kind.layout().items()}
+        for engine in ("load", "compute", "store"):
+            weights[f"wait_{engine}"] = FLAG if engine in kind.waits else {False: 1}
+            weights[f"signal_{engine}"] = FLAG if engine in kind.signals else {False: 1}
+        weights["rounding"] = dict.fromkeys(ROUNDING_MODES, 1)
+        if kind is Pool:
+            self.draws = Draws(rng, weights | {"kind": {int(pool): 1 for pool in PoolKind}})
+            return
+        depth = config.acc_depth
+        weights["tile"] = {1: 1, depth: 1, range(1, depth + 1): 1}
+        shape = ("kw", "kh", "cb", "groups", "out_w", "out_h", "x_stride", "y_stride")
+        tokens = ("wait_store", "signal_store", "stamp", "elem")
+        self.free = Draws(rng, {name: weights[name] for name in (*shape, *tokens)})
+        self.draws = Draws(
+            rng,
+            {name: weight for name, weight in weights.items() if name not in (*shape, *tokens)},
+            {
+                shape: (self.shape, ("window", "clear", "drain", "tile")),
+                tokens: (self.tokens, ("drain",)),
+            },
+        )
+
+    def shape(self, window: int, clear: int, drain: int, tile: int) -> tuple[int, ...]:
+        """The fields that a window and an accumulator bank bound."""
+        values = self.free.draw()
+        if window:
+            values |= self.slide()
+        if not (clear and drain):
+            most = tile
+            if window:
+                most = min(most, (self.config.line_words - values["kw"]) // values["x_stride"] + 1)
+            values |= {"groups": 1, "out_h": 1, "out_w": self.rng.choice((1, most))}
+        names = ("kw", "kh", "cb", "groups", "out_w", "out_h", "x_stride", "y_stride")
+        return tuple(values[name] for name in names)
+
+    def slide(self) -> dict[str, int]:
+        """The fields that a window bounds: at the bounds, or anything between."""
+        rng, (rows, columns) = self.rng, self.config.window
+        kw, kh = (
+            rng.choice((2, columns, rng.randint(2, columns))),
+            rng.choice((1, rows, rng.randint(1, rows))),
+        )
+        room = self.config.line_words - kw
+        out_w = rng.choice((1, room + 1, rng.randint(1, room + 1)))
+        most = room // (out_w - 1) if out_w > 1 else 65535
+        x_stride, y_stride = rng.choice((1, most)), rng.choice((1, 65535, rng.randint(1, 65535)))
+        return {"kw": kw, "kh": kh, "cb": 1, "out_w": out_w, "x_stride": x_stride, "y_stride": y_stride}
+
+    def tokens(self, drain: int) -> tuple[int, ...]:
+        """What only a CONV that drains has."""
+        values = self.free.draw()
+        return tuple(values[name] if drain else 0 for name in ("wait_store", "signal_store", "stamp", "elem"))
+
+    def draw(self, **fixed: Any) -> Any:
+        """A command; `fixed` fields are taken as they are."""
+        return self.kind(**self.draws.draw(**fixed))
+
+
+def anything(place: Any) -> Weights:
+    """All values of a field; a count is at least 1."""
+    if place.signed:
+        return {range(-(1 << place.width - 1), 1 << place.width - 1): 1}
+    return {range(1 if place.count else 0, 1 << place.width): 1}
+
+
+@functools.lru_cache(maxsize=16)
+def _computes(kind: type[Compute], rng: random.Random, config: Config) -> Computes:
+    return Computes(kind, rng, config)
 
 
 def random_compute(kind: type[ComputeT], rng: random.Random, config: Config, **fixed: Any) -> ComputeT:
-    """A CONV or POOL that the core accepts, every field random."""
-    values: dict[str, Any] = {}
-    for name, place in kind.layout().items():
-        value = rng.getrandbits(place.width)
-        value = value - (1 << place.width) if place.signed and value >> (place.width - 1) else value
-        values[name] = max(1, value) if place.count else value
-    for engine in ("load", "compute", "store"):
-        values[f"wait_{engine}"] &= engine in kind.waits
-        values[f"signal_{engine}"] &= engine in kind.signals
-    values["rounding"] = rng.choice(ROUNDING_MODES)
-    if kind is Conv:
-        values["tile"] = rng.choice((1, config.acc_depth, rng.randint(1, config.acc_depth)))
-        if values["window"]:
-            values |= _random_slide(rng, config)
-        if not (values["clear"] and values["drain"]):
-            most = values["tile"]
-            if values["window"]:
-                most = min(most, (config.line_words - values["kw"]) // values["x_stride"] + 1)
-            values |= {"groups": 1, "out_h": 1, "out_w": rng.choice((1, most))}
-        if not values["drain"]:
-            values |= {"wait_store": 0, "signal_store": 0, "stamp": 0, "elem": 0}
-    else:
-        values["kind"] = int(rng.choice(list(PoolKind)))
-    return kind(**values | fixed)
+    """See Computes."""
+    return _computes(cast(Any, kind), rng, config).draw(**fixed)
 
 
 def random_command(rng: random.Random, config: Config) -> Command:

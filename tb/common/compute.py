@@ -27,6 +27,7 @@ from tb.agents.pins import Stalls, to_int
 from tb.agents.scoreboard import Missing, Scoreboard
 from tb.agents.stream import StreamPins
 from tb.bench import simulator
+from tb.common.draws import ANY16, ANY_INT8, Weights, flags
 
 BUFFER_WORDS = 1 << 16  # of every buffer of these benches: addresses keep all their 16 bits
 Image = NDArray[np.uint8]
@@ -153,23 +154,19 @@ def descriptors(command: Compute, bank: int = 0) -> list[Desc]:
     return found
 
 
-def random_post_fields(rng: random.Random) -> dict[str, Any]:
-    """Fields of a CONV or POOL that its unit only passes on to post."""
+# Fields of a CONV or POOL that its unit only passes on to post.
+POST_FIELDS: dict[str, Weights] = {
+    **dict.fromkeys(("out_base", "out_pitch", "par_base", "layer"), ANY16),
+    "zero_point": ANY_INT8,
+    "table_sel": {0: 1, 1: 1},
+    **flags("table_en", "bypass", "wait_load", "signal_load"),
+}
+
+
+def clamp(rng: random.Random) -> tuple[int, int]:
+    """act_min and act_max."""
     low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
-    return {
-        "out_base": rng.getrandbits(16),
-        "out_pitch": rng.getrandbits(16),
-        "par_base": rng.getrandbits(16),
-        "zero_point": rng.randint(-128, 127),
-        "act_min": low,
-        "act_max": high,
-        "table_en": bool(rng.getrandbits(1)),
-        "table_sel": rng.getrandbits(1),
-        "bypass": bool(rng.getrandbits(1)),
-        "layer": rng.getrandbits(16),
-        "wait_load": bool(rng.getrandbits(1)),
-        "signal_load": bool(rng.getrandbits(1)),
-    }
+    return low, high
 
 
 class Worthless:

@@ -8,8 +8,8 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from tb.agents.axi_checks import Violation, fail
 from tb.agents.pins import Stalls, to_int
+from tb.agents.rules import Violation, fail
 from tb.agents.stream import StreamMonitor, StreamPins
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.isa import Config, Conv
 from tb.common.compute import Image
-from tb.conv.commands import random_conv, window_conv
+from tb.conv.stimulus import random_conv, window_conv
 
 
 def every_reach(rng: random.Random, config: Config) -> list[Conv]:

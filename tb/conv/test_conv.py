@@ -10,9 +10,9 @@ from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, lighter, params
 from tb.common.compute import ContractError, spoil
-from tb.conv.commands import any_conv, random_conv, random_convs, split_conv, window_conv
 from tb.conv.env import ConvEnv
 from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes
+from tb.conv.stimulus import any_conv, random_conv, random_convs, split_conv, window_conv
 
 # Every size of window: 1 x 4, 2 x 4, 3 x 5, 5 x 6.
 BENCH = Bench(

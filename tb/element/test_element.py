@@ -6,13 +6,14 @@ VALUES in the environment sets the results per mode and operation.
 from __future__ import annotations
 
 import os
+import random
 from typing import Any
 
 import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from models.elementwise import PLAIN_TIES, Element, Elementwise, element
+from models.elementwise import Elementwise, element
 from models.quantize import Rounding
 from tb.agents import transactions
 from tb.agents.scoreboard import Mismatch
@@ -21,45 +22,11 @@ from tb.common.cover import Hits, counted
 from tb.common.lanes import forgets, open_lanes, through
 from tb.element.coverage import COVERAGE
 from tb.element.outcomes import sample
+from tb.element.stimulus import Records
 
 BENCH = Bench("npu_element", [{"N": 32}], timeout=1800)
 STAGES = 11
 BATCH = 64  # words between two configurations
-
-
-def random_record(rng: np.random.Generator, mode: Rounding, op: Elementwise) -> Element:
-    """Scales as networks have them, sometimes anything that the fields can hold."""
-    zp1, zp2, zero_point = (int(rng.choice([-128, 0, 127, z, z, z])) for z in rng.integers(-128, 128, 3))
-    low, high = -128, 127
-    if rng.random() < 0.2:
-        low, high = sorted(int(z) for z in rng.integers(-128, 128, 2))
-        high = low if rng.random() < 0.2 else high
-    wild = rng.random() < 0.2
-    m1, m2, m = (int(v) for v in rng.integers(2**30, 2**31, 3))
-    if wild or rng.random() < 0.2:
-        m1, m2, m = (int(rng.choice(np.array([2**30, 2**31 - 1, v]))) for v in (m1, m2, m))
-    if mode == Rounding.FP32:
-        # Without a shift a sum leaves int32.
-        shift = int(rng.integers(0, 63) * rng.integers(2) if wild else rng.integers(26, 34))
-        # The product's scale, as float32 bits; without a fraction half of the odd products are ties.
-        fraction = int(rng.integers(0, 2**23)) if rng.random() < 0.7 else 0
-        useful = (97, 128) if fraction else (118, 127)
-        m = int(rng.integers(*((0, 255) if wild else useful))) << 23 | fraction
-        signs = rng.choice([1, -1], 2) if wild else (1, 1)
-        m -= int(wild and rng.integers(2)) << 31
-        if rng.random() < 0.5:
-            # XNNPACK's multipliers have 21 bits; with few of them that are 1, sums are ties more often.
-            m1, m2, shift = (m1 >> 10, m2 >> 10, max(shift - 10, 0)) if wild else (1 << 20, 3 << 18, 20)
-        ties = PLAIN_TIES * int(rng.integers(2))
-        m1, m2 = m1 * int(signs[0]), m2 * int(signs[1])
-        return Element(zp1, zp2, zero_point, low, high, 0, 0, shift + ties, m1, m2, m)
-    if wild:
-        s1, s2, s = (int(v) for v in rng.integers(-31, 31, 3))
-    elif op == Elementwise.MUL:
-        s1, s2, s = 0, 0, int(rng.integers(-10, 1))
-    else:
-        s1, s2, s = int(rng.integers(-3, 1)), int(rng.integers(-3, 1)), int(rng.integers(-21, -17))
-    return Element(zp1, zp2, zero_point, low, high, s1, s2, s, m1, m2, m)
 
 
 async def run(
@@ -68,10 +35,11 @@ async def run(
     """Compare `values` results. Raises Mismatch. model: another operation for the model, a twin."""
     n = params()["N"]
     rng = np.random.default_rng([seed(), int(mode), int(op)])
+    records = Records(random.Random(f"{seed()} {int(mode)} {int(op)}"), mode, op)
     done = 0
     dut.cfg_mode.value, dut.cfg_op.value = int(mode), int(op)
     while done < values:
-        record = random_record(rng, mode, op)
+        record = records.draw()
         dut.cfg_record.value = int.from_bytes(record.encode(), "little")
         pairs = rng.integers(-128, 128, (2, BATCH, n)).astype(np.int8)
         pairs[:, :4] = np.array([[-128, -128, 127, 127], [-128, 127, -128, 127]], np.int8)[:, :, None]

@@ -12,10 +12,10 @@ from pyuvm import uvm_component
 from models.blocks import fetch_bursts
 from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Conv, End, Load, Pool, Store, cause_of, parse
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
-from tb.agents.axi_checks import Violation, fail
 from tb.agents.burst import DECERR, Burst
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls, to_int
+from tb.agents.rules import Violation, fail
 from tb.agents.scoreboard import AnalysisSink
 from tb.agents.stream import StreamAgent, StreamPins
 from tb.bench import params, seed

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,19 +18,19 @@ from models.isa import (
     End,
     Load,
     Opcode,
-    Pool,
     Store,
     cause_of,
 )
-from tb.agents.axi4 import Fault, MemoryTiming
+from tb.agents.axi4 import Fault
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
-from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common.commands import random_command, random_compute, random_window
-from tb.common.watch import EngineError, Gate, value_of
+from tb.common.watch import EngineError, Gate
 from tb.fetch.env import AHEAD, FetchEnv, Handed
+from tb.fetch.scenarios import FAST, commands, quiet, stop_everywhere
+from tb.fetch.stimulus import BAD, CALM, anywhere, bounds
 
 BENCH = Bench(
     toplevel="npu_fetch",
@@ -44,17 +42,6 @@ BENCH = Bench(
     ],
     timeout=120,
 )
-FAST = MemoryTiming()
-
-
-def anywhere(rng: random.Random) -> int:
-    """A program's address, often shortly before a 4 KiB boundary."""
-    base = rng.randrange(1 << 19) * PAGE * 2
-    return base + (PAGE - 64 * rng.randint(1, 9) if rng.random() < 0.6 else 64 * rng.randrange(64))
-
-
-def commands(env: FetchEnv, count: int) -> list[Command]:
-    return [random_command(env.rng, env.config) for _ in range(count)]
 
 
 @cocotb.test()
@@ -136,57 +123,6 @@ async def fetch_reads_eight_commands_ahead(dut: Any) -> None:
         await env.finished()
 
 
-BAD: list[tuple[Any, dict[str, Any]]] = [
-    *((kind, {name: 0}) for kind in (Load, Store) for name in ("run", "count_x", "count_y")),
-    *((kind, {name: 0}) for kind in (Conv, Pool) for name in ("kw", "kh", "cb", "out_w", "out_h")),
-    *((Conv, {name: 0}) for name in ("groups", "tile")),
-    *((kind, {name: 1}) for kind in (Load, Store) for name in ("address", "stride_y", "stride_x")),
-    *((kind, {"rounding": 3}) for kind in (Conv, Pool)),
-    *((Load, {"dest": dest}) for dest in (5, 6, 7)),
-    (Pool, {"kind": 3}),
-    *((Load, {name: 1}) for name in ("wait_load", "signal_load", "signal_store")),
-    *((Store, {name: 1}) for name in ("wait_load", "wait_store", "signal_store")),
-    *((kind, {name: 1}) for kind in (Conv, Pool) for name in ("wait_compute", "signal_compute")),
-    *((End, {f"{verb}_{to}": 1}) for verb in ("wait", "signal") for to in ("load", "compute", "store")),
-    *((Conv, {"drain": 0, name: 1}) for name in ("wait_store", "signal_store", "stamp", "elem")),
-    *((Conv, {name: 0, "groups": 2}) for name in ("clear", "drain")),
-    *((Conv, {name: 0, "tile": 1, "out_w": 2}) for name in ("clear", "drain")),
-    (Conv, {"clear": 0, "tile": 4, "out_w": 256, "out_h": 256}),
-]
-# Good at rest: one pixel, one group, both flags, nothing for post.
-CALM = dict.fromkeys(("clear", "drain", "groups", "out_w", "out_h"), 1)
-CALM |= dict.fromkeys(("wait_store", "signal_store", "stamp", "elem"), 0)
-
-
-# Good without and with `window`.
-CALM |= {"kw": 2, "kh": 1, "cb": 1, "window": 0, "x_stride": 1, "y_stride": 1}
-
-
-def bounds(config: Config) -> tuple[list[tuple[Any, dict[str, Any]]], list[dict[str, Any]]]:
-    """Fields of commands (of CALM ones) that are just bad for this core, and of CONVs that are just good."""
-    depth, line, (rows, columns) = config.acc_depth, config.line_words, config.window
-    most = {"tile": depth, "out_w": depth, "clear": 0, "drain": 1, "groups": 1, "out_h": 1}
-    slide = {"window": 1, "kw": columns, "kh": rows, "x_stride": 1, "y_stride": 65535}
-    wide = {**slide, "out_w": line - columns + 1}
-    far = {**slide, "out_w": 2, "x_stride": line - columns}
-    bad = [
-        {"tile": depth + 1},
-        {**most, "out_w": depth + 1},
-        {**slide, "kw": 1},
-        {**slide, "kw": columns + 1},
-        {**slide, "kh": rows + 1},
-        {**slide, "cb": 2},
-        {**slide, "x_stride": 0},
-        {**slide, "y_stride": 0},
-        {**wide, "out_w": line - columns + 2},
-        {**far, "x_stride": line - columns + 1},
-        {**slide, "out_w": 65535, "x_stride": 65535},
-        {**slide, "kw": 2, "out_w": 0x4001, "x_stride": 0x8000},  # 16 bits of the product are 0
-    ]
-    good = [most, wide, far, {**slide, "kw": 2, "kh": 1, "out_w": 1, "x_stride": 65535}]
-    return [(Conv, fields) for fields in bad], good
-
-
 @cocotb.test()
 async def fetch_refuses_each_bad_field(dut: Any) -> None:
     """One rule at a time on a command that is otherwise good; what is just good passes."""
@@ -252,60 +188,6 @@ async def fetch_reports_read_errors(dut: Any, resp: int) -> None:
             await env.execute(base, [*commands(env, 20), End()])
 
 
-async def bring_to(env: FetchEnv, held: str, bus: str) -> None:
-    """Start a program and go on until the exit holds this and the bus does that, or is about to."""
-    out, ar = Gate(), Gate()
-    for agent in env.engines.values():
-        agent.sink.stalls = out
-    out.closed = True
-    env.memory.driver.timing = MemoryTiming((100, 100), stalls={"ar": ar})
-
-    async def until(wanted: Callable[[tuple[str, str]], bool]) -> None:
-        for _ in range(500):
-            if wanted(env.cycle.state()):
-                return
-            await env.cycles(1)
-
-    program = commands(env, 4 if bus == "idle" else 16)  # of one burst: nothing is asked for behind it
-    if held == "ended":
-        program[env.rng.randrange(3)] = End()
-    base = env.rng.randrange(1 << 19) * PAGE
-    await env.start(base, env.load_program(base, program))
-    ar.closed = (held, bus) == ("none", "address")
-    if held == "none":
-        if bus != "idle":  # which lasts one cycle
-            await until(lambda now: now[1] == bus)
-        return
-    await until(lambda now: now[1] == "data")
-    ar.closed = bus == "address"
-    await until(lambda now: now[0] in ("held", "ended") and now[1] == bus)
-    out.closed = held == "held"
-    if held == "ended":
-        await until(lambda now: now[0] == "ended")
-    elif held == "part":
-        await env.cycles(env.rng.randrange(5))
-
-
-async def stop_everywhere(dut: Any, cross: str, stop: Callable[[FetchEnv], Awaitable[None]]) -> None:
-    """Stop with every state of the command at the exit and of the bus."""
-    async with start(FetchEnv, dut) as env:
-        met = env.cover.bins[cross]
-        await env.cycles(2)
-        await stop(env)  # without a program
-        for _ in range(200):
-            unmet = [name for name, hits in met.items() if not hits]
-            if not unmet:
-                break
-            held, bus = env.rng.choice(unmet).split("_x_")
-            await bring_to(env, held, bus)
-            await stop(env)
-        assert not unmet, unmet
-        for agent in env.engines.values():
-            agent.sink.stalls = Stalls(env.rng)
-        env.memory.driver.timing = FAST
-        await env.execute(anywhere(env.rng), [*commands(env, 5), End()])
-
-
 @cocotb.test()
 async def fetch_works_after_reset_in_every_state(dut: Any) -> None:
     await stop_everywhere(dut, "reset_x_bus", lambda env: env.reset(env.rng.randint(1, 3)))
@@ -322,15 +204,6 @@ async def fetch_halts_in_every_state(dut: Any) -> None:
         await env.reset()
 
     await stop_everywhere(dut, "halt_x_bus", stop)
-
-
-async def quiet(env: FetchEnv) -> None:
-    """Wait, after halt, until nothing is under way."""
-    for _ in range(2000):
-        await env.cycles(1)
-        if value_of(env.dut.quiet):
-            return
-    raise EngineError("never quiet after halt")
 
 
 @cocotb.test()

@@ -1,7 +1,6 @@
-// axi_peers.v : bare wires between a manager and a subordinate in Python, and the rules in Verilog on the same
-// wires
+// axi_peers.v : bare wires between a manager and a subordinate in Python, and axi_rules on the same wires
 //
-// raw_*: one channel that a test wiggles as it likes, to compare channel_rules with the rules in Python.
+// raw_*: a stream of nobody, for the tests of the rules.
 `default_nettype none
 
 module axi_peers #(
@@ -56,12 +55,9 @@ module axi_peers #(
     input wire lite_bvalid,
     input wire lite_bready,
     input wire [1:0] lite_bresp,
-    input wire raw_rst_n,
     input wire raw_valid,
     input wire raw_ready,
     input wire [1:0] raw_data,
-    output wire raw_moved,
-    output wire [5:0] raw_broken,
     output wire [3:0] rule,
     output wire [31:0] rule_cycle,
     output wire busy
@@ -75,6 +71,8 @@ module axi_peers #(
     lite_awvalid, lite_awready, lite_awaddr, lite_wvalid, lite_wready, lite_wdata, lite_wstrb
   }, {
     lite_bvalid, lite_bready, lite_bresp
+  }, {
+    raw_valid, raw_ready, raw_data
   }};
 
   axi_rules #(
@@ -111,18 +109,6 @@ module axi_peers #(
       .rule(rule),
       .rule_cycle(rule_cycle),
       .busy(busy)
-  );
-
-  channel_rules #(
-      .PAYLOAD_W(2)
-  ) u_raw (
-      .clk(clk),
-      .rst_n(raw_rst_n),
-      .valid(raw_valid),
-      .ready(raw_ready),
-      .payload(raw_data),
-      .moved(raw_moved),
-      .broken(raw_broken)
   );
 
 endmodule

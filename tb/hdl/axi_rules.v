@@ -1,9 +1,8 @@
-// axi_rules.v : the AXI4 rules a manager can break, checked every cycle without Python
+// axi_rules.v : the rules that the manager of an AXI4 port can break, checked every cycle without Python
 //
-// The same rules, by the same names, as tb/agents/axi_checks.py, for runs in which Python sees bursts and not
-// cycles, and for proofs. Only the first violation is kept: `rule` is its number in HDL_RULES of
-// tb/agents/rules.py, 0 while there is none. The memory's own side (R and B) is not checked here: its block test
-// does that.
+// channel_rules.v and burst_rules.v for benches in which Python sees bursts and not cycles. Only the first
+// violation is kept: `rule` is its number in HDL_RULES of tb/agents/rules.py, 0 while there is none. The memory's
+// own side (R and B) is not checked here: its block test does that.
 `default_nettype none
 
 module axi_rules #(
@@ -44,30 +43,13 @@ module axi_rules #(
     output wire                busy         // a burst is under way
 );
 
-  localparam integer LOG_BYTES = $clog2(DATA_W / 8);
   localparam integer A_W = ID_W + ADDR_W + 13;
-  localparam [2:0] SIZE = LOG_BYTES[2:0];
-  localparam [1:0] FIXED = 2'd0;
-  localparam [1:0] INCR = 2'd1;
-  localparam [1:0] WRAP = 2'd2;
-  // Places in HDL_RULES. The first six are the bits of channel_rules.
+  // Places in HDL_RULES: the bits of channel_rules, then those of burst_rules.
   localparam [3:0] NONE = 4'd0;
   localparam [3:0] HANDSHAKE_X = 4'd1;
-  localparam [3:0] BURST_TYPE = 4'd7;
-  localparam [3:0] BURST_SIZE = 4'd8;
-  localparam [3:0] BOUNDARY_4K = 4'd9;
-  localparam [3:0] FULL_WIDTH_INCR = 4'd10;
-  localparam [3:0] WLAST = 4'd11;
 
   reg awake;
   reg [31:0] cycle;
-  // AXI4 writes have no ID on their data: bursts of data and addresses come in the same order, and either may
-  // lead. Both lists are far longer than what any memory accepts.
-  reg [7:0] lengths[0:255];  // of addresses whose data are still to come
-  reg [7:0] early[0:255];  // last beat of data whose address is still to come
-  reg [7:0] addresses;
-  reg [7:0] bursts;
-  reg [7:0] beat;
   reg [15:0] reads;
   reg [15:0] writes;
   integer i;
@@ -78,11 +60,9 @@ module axi_rules #(
   wire [5:0] ar_broken;
   wire [5:0] aw_broken;
   wire [5:0] w_broken;
-  wire [5:0] handshake = ar_broken | aw_broken | w_broken;
-  wire [7:0] lead = addresses - bursts;  // signed: more than 127 bursts apart is not watched
-  wire data_lead = lead[7];
-  wire [7:0] w_len = lead == 8'd0 ? awlen : lengths[bursts];
-  wire w_addressed = lead == 8'd0 ? aw_moved : !data_lead;
+  wire [4:0] bursts_broken;
+  wire [4:0] wanted = FULL_WIDTH != 0 ? 5'b11111 : 5'b10111;
+  wire [10:0] now = {bursts_broken & wanted, ar_broken | aw_broken | w_broken};
 
   assign busy = reads != 0 || writes != 0;
 
@@ -122,28 +102,25 @@ module axi_rules #(
       .broken(w_broken)
   );
 
-  // The rule that an address breaks.
-  function [3:0] shape;
-    input [11:0] offset;
-    input [7:0] len;
-    input [2:0] size;
-    input [1:0] burst;
-    reg [11:0] low;  // below the beat
-    reg wraps;
-    reg [20:0] past;
-    begin
-      low   = offset & ((12'd1 << size) - 12'd1);
-      wraps = (len == 8'd1 || len == 8'd3 || len == 8'd7 || len == 8'd15) && low == 0;
-      past  = {9'd0, offset & ~low} + (({13'd0, len} + 21'd1) << size);
-      if (burst == 2'd3 || (burst == WRAP && !wraps) || (burst == FIXED && len > 8'd15))
-        shape = BURST_TYPE;
-      else if (size > SIZE) shape = BURST_SIZE;
-      else if (burst == INCR && past > 21'd4096) shape = BOUNDARY_4K;
-      else if (FULL_WIDTH != 0 && (burst != INCR || size != SIZE || low != 0))
-        shape = FULL_WIDTH_INCR;
-      else shape = NONE;
-    end
-  endfunction
+  burst_rules #(
+      .DATA_W(DATA_W)
+  ) u_bursts (
+      .clk(clk),
+      .rst_n(rst_n),
+      .ar_moved(ar_moved),
+      .araddr(araddr[11:0]),
+      .arlen(arlen),
+      .arsize(arsize),
+      .arburst(arburst),
+      .aw_moved(aw_moved),
+      .awaddr(awaddr[11:0]),
+      .awlen(awlen),
+      .awsize(awsize),
+      .awburst(awburst),
+      .w_moved(w_moved),
+      .wlast(wlast),
+      .broken(bursts_broken)
+  );
 
   initial begin
     awake = 1'b0;
@@ -164,31 +141,15 @@ module axi_rules #(
 
   always @(posedge clk) begin
     cycle <= cycle + 1;
-    for (i = 0; i < 6; i = i + 1) if (handshake[i]) broken(HANDSHAKE_X + i[3:0]);
+    if (now != 0) for (i = 0; i < 11; i = i + 1) if (now[i]) broken(HANDSHAKE_X + i[3:0]);
     if (!rst_n) begin
-      awake <= 1'b1;
-      addresses <= 8'd0;
-      bursts <= 8'd0;
-      beat <= 8'd0;
-      reads <= 16'd0;
+      awake  <= 1'b1;
+      reads  <= 16'd0;
       writes <= 16'd0;
     end else if (awake) begin
       if (^{rready, bready} === 1'bx) broken(HANDSHAKE_X);
-      if (ar_moved) broken(shape(araddr[11:0], arlen, arsize, arburst));
       reads  <= reads + {15'd0, ar_moved} - {15'd0, rvalid && rready && rlast};
       writes <= writes + {15'd0, aw_moved} - {15'd0, bvalid && bready};
-      if (aw_moved) begin
-        broken(shape(awaddr[11:0], awlen, awsize, awburst));
-        lengths[addresses] <= awlen;
-        addresses <= addresses + 8'd1;
-        if (data_lead ? early[addresses] != awlen : lead == 8'd0 && beat > awlen) broken(WLAST);
-      end
-      if (w_moved) begin
-        if (w_addressed && wlast != (beat == w_len)) broken(WLAST);
-        early[bursts] <= beat;
-        beat <= wlast ? 8'd0 : beat + 8'd1;
-        if (wlast) bursts <= bursts + 8'd1;
-      end
     end
   end
 

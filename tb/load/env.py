@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from pyuvm import uvm_component
 
 from models.blocks import dest_words, load_writes
 from models.isa import PAGE, Load, Window
-from tb.agents.scoreboard import Scoreboard
 from tb.common.collector import Collector
 from tb.common.compute import peek, pins_of
 from tb.common.dma import DmaEnv, planned_answers
+from tb.common.outcomes import Awaited, which
 from tb.common.watch import value_of
 from tb.load.coverage import COVERAGE, STATES
 
@@ -21,30 +20,6 @@ PINS = """halt r_valid r_ready ar_valid ar_ready sig_compute_valid sig_compute_r
     cmd_valid cmd_ready cmd_data stat_wait wait_compute_valid wait_store_valid"""
 STATE_NAMES = {code: name for name, code in STATES.items()}
 SPACE = 1 << 32
-SIDES = {(0, 0): "none", (1, 0): "first", (0, 1): "second", (1, 1): "both"}
-
-
-def which(first: object, second: object, names: tuple[str, str]) -> str:
-    """none, one of the two names, or both."""
-    return {"first": names[0], "second": names[1]}.get(found := SIDES[bool(first), bool(second)], found)
-
-
-class Awaited:
-    """Samples that count once a scoreboard has compared what they depend on."""
-
-    def __init__(self, scoreboard: Scoreboard, sample: Any) -> None:
-        self.scoreboard = scoreboard
-        self.sample = sample
-        self.waiting: deque[tuple[int, dict[str, Any]]] = deque()
-
-    def add(self, **values: Any) -> None:
-        """Sample these when everything that the scoreboard expects so far was seen."""
-        self.waiting.append((self.scoreboard.compared + self.scoreboard.pending, values))
-
-    def settle(self) -> None:
-        """Sample what was seen by now."""
-        while self.waiting and self.scoreboard.compared >= self.waiting[0][0]:
-            self.sample(**self.waiting.popleft()[1])
 
 
 class LoadEnv(DmaEnv):

@@ -16,11 +16,10 @@ from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench
 from tb.common import scenarios
-from tb.common.commands import random_window, random_windows
+from tb.common.commands import Windows, random_window, random_windows
 from tb.common.watch import Gate
 from tb.load.coverage import STATES
 from tb.load.env import LoadEnv
-from tb.load.stimulus import Commands
 
 BENCH = Bench(
     toplevel="npu_load",
@@ -37,7 +36,7 @@ BENCH = Bench(
 @cocotb.parametrize(profile=range(3))
 async def load_matches_model_under_random_pace(dut: Any, profile: int) -> None:
     async with start(LoadEnv, dut) as env:
-        commands = Commands(env.rng, env.config)
+        commands = Windows(Load, env.rng, env.config)
         await env.run(commands.draw() for _ in range(15))
         await env.drained()
 
@@ -45,7 +44,7 @@ async def load_matches_model_under_random_pace(dut: Any, profile: int) -> None:
 @cocotb.test()
 async def load_pads_into_every_buffer(dut: Any) -> None:
     async with start(LoadEnv, dut) as env:
-        commands = Commands(env.rng, env.config, words=12)
+        commands = Windows(Load, env.rng, env.config, words=12)
         for dest, rows, columns in itertools.product(Dest, (0, 1), (0, 1)):
             pads = {"pad_top": rows, "pad_bottom": rows, "pad_left": columns, "pad_right": columns}
             await env.run([commands.draw(dest=int(dest), **pads)])
@@ -130,7 +129,7 @@ async def stop_everywhere(dut: Any, cross: str, stop: Callable[[LoadEnv], Awaita
     async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming((5, 30))) as env:
         met, room = env.cover.bins[cross], Gate()
         env.stamp_sink.stalls = room
-        commands = Commands(env.rng, env.config, words=12)
+        commands = Windows(Load, env.rng, env.config, words=12)
         for _ in range(200):
             unmet = [name for name, hits in met.items() if not hits]
             if not unmet:
@@ -205,7 +204,7 @@ async def load_reports_an_error_on_any_beat(dut: Any) -> None:
             ]
             index = env.predicted + env.rng.randint(0, 2)
             env.memory.faults.append(Fault(False, resp, index, beat=at))
-            commands = Commands(env.rng, env.config, words=3 * longest)
+            commands = Windows(Load, env.rng, env.config, words=3 * longest)
             where = {"address": 1 << 20, "stride_x": 0, "stride_y": 0}
             sending = cocotb.start_soon(env.run([commands.draw(run=run, count_x=3, count_y=1, **where)]))
             await env.halted()

@@ -13,8 +13,8 @@ from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, lighter
 from tb.common.compute import ContractError, spoil
-from tb.pool.commands import every_border, every_slide, random_pool, random_pools
 from tb.pool.env import DIVISION, PoolEnv
+from tb.pool.stimulus import every_border, every_slide, random_pool, random_pools
 
 BENCH = Bench(toplevel="npu_pool", params=[{"N": 4}, {"N": 16}])
 

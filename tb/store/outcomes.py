@@ -10,7 +10,7 @@ from tb.common.commands import SPACE
 from tb.common.compute import peek, pins_of
 from tb.common.cover import Hits
 from tb.common.dma import DmaEnv, planned_answers
-from tb.load.env import Awaited, which
+from tb.common.outcomes import Awaited, which
 
 PINS = """halt cmd_valid cmd_ready cmd_data walk_ready in_flight room aw_valid aw_ready w_valid w_ready
     b_valid b_resp b_signal_compute b_signal_load sig_compute_ready sig_load_ready stat_wait

@@ -13,9 +13,9 @@ from pyuvm import uvm_agent, uvm_component, uvm_driver, uvm_sequence, uvm_sequen
 
 from tb.agents.axi4.monitor import Axi4Monitor
 from tb.agents.axi4.pins import Axi4Pins
-from tb.agents.axi_checks import Report, fail
 from tb.agents.burst import INCR, beat_ranges
 from tb.agents.pins import Stalls, to_int
+from tb.agents.rules import Report, fail
 
 QUEUED = 8  # items that the driver takes from the sequencer before it has sent their addresses
 

@@ -12,9 +12,9 @@ from pyuvm import uvm_agent, uvm_component
 
 from tb.agents.axi4.monitor import Axi4Monitor
 from tb.agents.axi4.pins import Axi4Pins
-from tb.agents.axi_checks import Report, fail
 from tb.agents.burst import DECERR, INCR, OKAY, Burst, beat_ranges
 from tb.agents.pins import Stalls, to_int
+from tb.agents.rules import Report, fail
 
 
 @dataclass
@@ -242,7 +242,7 @@ class AxiMemoryAgent(uvm_agent):
     """The memory on an AXI4 port, in Python: any delay and any fault at any beat; the monitor logs bursts.
 
     memory: uint8 [size], changed in place; an access beyond it gets DECERR. It takes any legal burst; with
-    full_width the monitor also reports bursts that the core must not send (Axi4Rules). The agent in
+    full_width the monitor also reports bursts that the core must not send (FULL_WIDTH_INCR). The agent in
     memory_log.py, on a memory in Verilog, yields the same bursts for the same program.
     """
 

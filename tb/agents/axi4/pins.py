@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tb.agents.axi_checks import Sample
+from tb.agents.checker import Checker
+from tb.agents.rules import BURST_RULES
 from tb.agents.stream import StreamPins
 
 
@@ -51,5 +53,12 @@ class Axi4Pins:
             self.channels["b"] = bind_channel(dut, prefix, "b", ("resp",), ("id",))
         data = self.channels["r" if "r" in directions else "w"]
         self.data_bytes = len(data.fields[data.payload.index("data")]) // 8
+        self.dut = dut
+        self.stem = f"{prefix}_" if prefix else ""
         self.rst_n = dut.rst_n
         self.edge = data.edge
+
+    def checkers(self) -> list[Checker]:
+        """The rules on every channel and on the bursts. Raises AttributeError if the bench has none."""
+        bursts = Checker(self.dut, f"{self.stem}bursts_", BURST_RULES)
+        return [*(channel.checker() for channel in self.channels.values()), bursts]

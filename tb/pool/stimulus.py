@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import random
 from itertools import product
 from typing import Any
@@ -9,54 +11,85 @@ from typing import Any
 import numpy as np
 
 from models.isa import Config, Pool, PoolKind
-from tb.common.compute import Image, random_post_fields
+from tb.common.compute import POST_FIELDS, Image, clamp
+from tb.common.draws import ANY16, Draws, Weights, flags
+
+WEIGHTS: dict[str, Weights] = {
+    **POST_FIELDS,
+    "kind": {kind: 1 for kind in PoolKind},
+    "act_base": ANY16,
+    "x_stride": {1: 1, 2: 1, 3: 1},
+    "y_stride": {1: 1, 2: 1, 3: 1},
+    **flags("wait_store", "signal_store", "stamp"),
+}
 
 
-def random_pool(rng: random.Random, config: Config, taps: int, **fixed: Any) -> Pool:
-    """A POOL of at most about `taps` reads; `fixed` fields are taken as they are."""
-    cb = rng.choice((1, 1, 2, rng.randint(1, 4)))
-    left = max(1, taps // cb)
-    side = rng.choice((1, 2, 3, rng.randint(1, 16)))
-    kw = min(side, left)
-    kh = min(rng.choice((side, rng.randint(1, 16))), max(1, left // kw))
-    left = max(1, left // (kw * kh))
-    out_w = rng.choice((1, rng.randint(1, min(left, 12))))
-    out_h = rng.choice((1, rng.randint(1, min(max(1, left // out_w), 12))))
-    x_stride, y_stride = rng.randint(1, 3), rng.randint(1, 3)
-    width, height = (out_w - 1) * x_stride + kw, (out_h - 1) * y_stride + kh
+class Pools:
+    """POOLs of at most about `taps` reads."""
 
-    def rectangle(size: int) -> tuple[int, int]:
+    def __init__(self, rng: random.Random, config: Config) -> None:
+        self.rng = rng
+        width, height = ("kw", "out_w", "x_stride"), ("kh", "out_h", "y_stride")
+        self.draws = Draws(
+            rng,
+            WEIGHTS,
+            {
+                ("act_min", "act_max"): (functools.partial(clamp, rng), ()),
+                "cb": (lambda: rng.choice((1, 1, 2, rng.randint(1, 4))), ()),
+                ("kw", "kh"): (self.kernel, ("taps", "cb")),
+                ("out_w", "out_h"): (self.size, ("taps", "cb", "kw", "kh")),
+                ("x_lo", "x_hi"): (self.rectangle, width),
+                ("y_lo", "y_hi"): (self.rectangle, height),
+                "x_step": (self.step, ("cb", "x_stride")),
+                "kx_step": (self.step, ("cb",)),
+                "y_step": (
+                    lambda cb, y_stride, *row: self.step(cb, y_stride, read(*row)),
+                    ("cb", "y_stride", *width),
+                ),
+                "ky_step": (lambda cb, *row: self.step(cb, read(*row)), ("cb", *width)),
+            },
+            given=("taps",),
+        )
+
+    def kernel(self, taps: int, cb: int) -> tuple[int, int]:
+        """kw, kh: often square."""
+        rng, left = self.rng, max(1, taps // cb)
+        side = rng.choice((1, 2, 3, rng.randint(1, 16)))
+        kw = min(side, left)
+        return kw, min(rng.choice((side, rng.randint(1, 16))), max(1, left // kw))
+
+    def size(self, taps: int, *work: int) -> tuple[int, int]:
+        """out_w, out_h: what the taps allow."""
+        rng, left = self.rng, max(1, taps // math.prod(work))
+        out_w = rng.choice((1, rng.randint(1, min(left, 12))))
+        return out_w, rng.choice((1, rng.randint(1, min(max(1, left // out_w), 12))))
+
+    def rectangle(self, *side: int) -> tuple[int, int]:
+        """The columns, or rows, that count: all, a part, nothing, from behind the last."""
+        rng, size = self.rng, read(*side)
         low, high = rng.randint(0, size), rng.randint(0, size)
         return rng.choice(
             ((0, size), (0, 0xFFFF), (min(low, 2), size), (0, high), (low, high), (size, 0xFFFF))
         )
 
-    (x_lo, x_hi), (y_lo, y_hi) = rectangle(width), rectangle(height)
-    fields: dict[str, Any] = {
-        **random_post_fields(rng),
-        "kind": rng.choice(tuple(PoolKind)),
-        "act_base": rng.getrandbits(16),
-        "x_step": rng.choice((x_stride * cb, rng.getrandbits(16))),
-        "y_step": rng.choice((y_stride * width * cb, rng.getrandbits(16))),
-        "kx_step": rng.choice((cb, rng.getrandbits(16))),
-        "ky_step": rng.choice((width * cb, rng.getrandbits(16))),
-        "kw": kw,
-        "kh": kh,
-        "cb": cb,
-        "out_w": out_w,
-        "out_h": out_h,
-        "x_stride": x_stride,
-        "y_stride": y_stride,
-        "x_lo": x_lo,
-        "x_hi": x_hi,
-        "y_lo": y_lo,
-        "y_hi": y_hi,
-        "wait_store": bool(rng.getrandbits(1)),
-        "signal_store": bool(rng.getrandbits(1)),
-        "stamp": bool(rng.getrandbits(1)),
-    }
-    fields.update(fixed)
-    command = Pool(**fields)
+    def step(self, *factors: int) -> int:
+        """Next to each other in memory, or anywhere."""
+        return self.rng.choice((math.prod(factors), self.rng.getrandbits(16)))
+
+
+def read(taps: int, windows: int, stride: int) -> int:
+    """Columns, or rows, that windows in a row read."""
+    return (windows - 1) * stride + taps
+
+
+@functools.lru_cache(maxsize=4)
+def _pools(rng: random.Random, config: Config) -> Pools:
+    return Pools(rng, config)
+
+
+def random_pool(rng: random.Random, config: Config, taps: int, **fixed: Any) -> Pool:
+    """See Pools; `fixed` fields are taken as they are."""
+    command = Pool(**_pools(rng, config).draws.draw(taps=taps, **fixed))
     command.check(config)
     return command
 

@@ -18,8 +18,9 @@ from scripts.tools import BUILD, UserError
 from tb import build as hdl
 from tb.bench import Bench
 from tb.chip.job import LATENCY
+from tb.chip.session import SYSTEM
 
-SOURCES = ("tb/hdl/axi_memory.v", "tb/hdl/axi_lite_host.v", "tb/hdl/chip_system.v", "tb/hdl/chip_raw.v")
+SOURCES = (*SYSTEM, "tb/hdl/chip_raw.v")
 TOP = "chip_raw"
 FOLDER = BUILD / "bench" / "raw"
 LIMIT = 1800  # seconds

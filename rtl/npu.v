@@ -289,6 +289,7 @@ module npu #(
       .LOG_PAR(LOG_PAR),
       .LOG_RES(LOG_RES),
       .LOG_DEPTH(LOG_DEPTH),
+      .LOG_LINE(LOG_LINE),
       .LOG_BURST(LOG_BURST)
   ) u_host (
       .clk(clk),

@@ -21,7 +21,7 @@ from typing import Any
 
 import hjson
 
-from scripts.tools import ROOT, UserError, blocks, run_program
+from scripts.tools import ROOT, UserError, blocks, run_program, test_files
 from tb.common.cover import Coverage
 
 STAGES = ("V1", "V2", "V3")  # it works, it is complete, it is signed off
@@ -77,11 +77,11 @@ def _feature(path: Path, row: dict[str, Any]) -> Feature:
 
 
 def tests_of(block: str, root: Path = ROOT) -> list[str]:
-    """The cocotb tests of a block, read from its source: functions decorated with @cocotb.test."""
-    tree = ast.parse((root / "tb" / block / f"test_{block}.py").read_text())
+    """The cocotb tests of a block, read from its sources: functions decorated with @cocotb.test."""
     return [
         node.name
-        for node in tree.body
+        for file in test_files(block, root)
+        for node in ast.parse(file.read_text()).body
         if isinstance(node, ast.AsyncFunctionDef)
         and any(
             ast.unparse(d.func if isinstance(d, ast.Call) else d) == "cocotb.test"

@@ -111,6 +111,12 @@ def blocks() -> list[str]:
     return sorted(p.parent.name for p in ROOT.glob("tb/*/test_*.py") if p.stem == f"test_{p.parent.name}")
 
 
+def test_files(block: str, root: Path = ROOT) -> list[Path]:
+    """A block's files of cocotb tests: test_<block>.py, which has its BENCH, then others of the folder."""
+    first = root / "tb" / block / f"test_{block}.py"
+    return [first, *sorted(file for file in first.parent.glob("test_*.py") if file != first)]
+
+
 def shell(command: list[str]) -> str:
     """A command as a person would type it."""
     return " ".join(shlex.quote(part) for part in command)

@@ -2,7 +2,8 @@
 
     BENCH = Bench(toplevel="npu_requant", params=[{"N": 4}, {"N": 16}])
 
-near the top of tb/<block>/test_<block>.py is all it takes: `make sim BLOCK=<block>` finds it.
+near the top of tb/<block>/test_<block>.py is all it takes: `make sim BLOCK=<block>` finds it. Tests
+may also be in other test_*.py of that folder.
 """
 
 from __future__ import annotations

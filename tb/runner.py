@@ -22,7 +22,7 @@ from pathlib import Path
 
 import cocotb_tools.runner
 
-from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, run_program
+from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, blocks, run_program, test_files
 from tb import build as hdl
 from tb import verdict
 from tb.bench import Bench
@@ -34,12 +34,12 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def bench_of(block: str) -> tuple[str, Bench]:
-    """The block's test module and its BENCH."""
-    module = f"tb.{block}.test_{block}"
-    bench = getattr(importlib.import_module(module), "BENCH", None)
+    """The block's test modules, separated by commas, and its BENCH."""
+    modules = [f"tb.{block}.{file.stem}" for file in test_files(block)]
+    bench = getattr(importlib.import_module(modules[0]), "BENCH", None)
     if not isinstance(bench, Bench):
         raise UserError(f"tb/{block}/test_{block}.py declares no BENCH = Bench(...), see tb/bench.py")
-    return module, bench
+    return ",".join(modules), bench
 
 
 def repeat(block: str, sim: str, seed: int, full: bool = False) -> str:
@@ -56,7 +56,7 @@ def simulate(
     verbose: bool = False,
     folder: Path | None = None,
 ) -> Verdict:
-    """Run the cocotb tests of `module` on a finished build.
+    """Run the cocotb tests of `module`, or of several separated by commas, on a finished build.
 
     seed: 1 to 2^31-1, for Python, $random and registers before reset alike. env: more environment for the
     tests. test: a regular expression that picks tests by name. plusargs: after the bench's own and +seed.

@@ -12,6 +12,7 @@ module npu_csr #(
     parameter integer LOG_PAR = 10,
     parameter integer LOG_RES = 12,
     parameter integer LOG_DEPTH = 8,
+    parameter integer LOG_LINE = 8,
     parameter integer LOG_BURST = 6
 ) (
     input  wire        clk,
@@ -73,6 +74,7 @@ module npu_csr #(
   localparam [11:0] A_PROG_BASE = 12'h008;
   localparam [11:0] A_PROG_LEN = 12'h009;
   localparam [11:0] A_WATCHDOG = 12'h00A;
+  localparam [11:0] A_LINE = 12'h00B;
   localparam [11:0] A_ERR_CAUSE = 12'h00C;
   localparam [11:0] A_ERR_ADDR = 12'h00D;
   localparam [11:0] A_ERR_ID = 12'h00E;
@@ -89,6 +91,7 @@ module npu_csr #(
   localparam [31:0] VERSION = 32'h0001_0000;
   localparam [7:0] CFG_N = N[7:0];
   localparam [7:0] CFG_DEPTH = LOG_DEPTH[7:0];
+  localparam [7:0] CFG_LINE = LOG_LINE[7:0];
   localparam [7:0] CFG_BURST = LOG_BURST[7:0];
   localparam [7:0] CFG_ACT = LOG_ACT[7:0];
   localparam [7:0] CFG_WGT = LOG_WGT[7:0];
@@ -243,6 +246,7 @@ module npu_csr #(
       A_PROG_BASE: value = prog_base;
       A_PROG_LEN: value = {16'd0, prog_len};
       A_WATCHDOG: value = watchdog_limit;
+      A_LINE: value = {24'd0, CFG_LINE};
       A_READ_BASE: value = read_base;
       A_READ_LIMIT: value = read_limit;
       A_WRITE_BASE: value = write_base;

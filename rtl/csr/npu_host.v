@@ -12,6 +12,7 @@ module npu_host #(
     parameter integer LOG_PAR = 10,
     parameter integer LOG_RES = 12,
     parameter integer LOG_DEPTH = 8,
+    parameter integer LOG_LINE = 8,
     parameter integer LOG_BURST = 6
 ) (
     input wire clk,
@@ -108,6 +109,7 @@ module npu_host #(
       .LOG_PAR(LOG_PAR),
       .LOG_RES(LOG_RES),
       .LOG_DEPTH(LOG_DEPTH),
+      .LOG_LINE(LOG_LINE),
       .LOG_BURST(LOG_BURST)
   ) u_csr (
       .clk(clk),

@@ -89,3 +89,10 @@ def test_tests_are_what_cocotb_runs(tmp_path: Path) -> None:
     root = project(tmp_path)
     (root / "tb/toy/test_toy.py").write_text(TEST + HELPER)
     assert testplan.tests_of("toy", root) == ["counts", "plain"]
+
+
+def test_tests_may_be_in_more_than_one_file(tmp_path: Path) -> None:
+    root = project(tmp_path, toy=GOOD)
+    (root / "tb/toy/test_again.py").write_text(TEST.replace("counts", "counts_again"))
+    assert testplan.tests_of("toy", root) == ["counts", "counts_again"]
+    assert testplan.check(root, ["toy"]) == ["toy: no feature names test counts_again"]

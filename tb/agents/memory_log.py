@@ -13,6 +13,8 @@ import numpy as np
 
 from tb.agents.burst import Burst
 
+# The memory that writes it, for the sources of a bench.
+MEMORY_HDL = tuple(f"tb/hdl/axi_memory{part}.v" for part in ("", "_read", "_write", "_store", "_log"))
 RECORD = np.dtype(
     [
         ("flags", "<u4"),

@@ -13,7 +13,7 @@ from pyuvm import uvm_component
 from tb.agents.axi4 import Axi4Monitor, Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR, Burst
 from tb.agents.env import BlockEnv, start
-from tb.agents.memory_log import MemoryLog
+from tb.agents.memory_log import MEMORY_HDL, MemoryLog
 from tb.agents.pins import to_int
 from tb.agents.rules import HDL_RULES, Violation
 from tb.agents.scoreboard import Idle, Mismatch, Scoreboard
@@ -24,7 +24,7 @@ BENCH = Bench(
     params=[{"DATA_W": 128}, {"DATA_W": 32}, {"DATA_W": 256}],
     sources=[
         "tb/hdl/axi_memory_bench.v",
-        "tb/hdl/axi_memory.v",
+        *MEMORY_HDL,
         "tb/hdl/axi_traffic.v",
         "tb/hdl/axi_rules.v",
     ],

@@ -8,23 +8,18 @@ core that runs a good program. Program i of a seed is always the same one: --fir
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-import threading
 import time
 from collections.abc import Sequence
 
-from scripts.tools import BUILD, SIMULATORS, UserError, tool_env
+from scripts.tools import BUILD
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
+from tb.chip.campaign import Campaign, command_line, launch
 from tb.chip.hostile_sim import Result, summary
-from tb.chip.job import POLL
 from tb.chip.report import write_summary
 from tb.chip.session import bench
-from tb.progress import Progress
 
 _SMALL = {
     "ACT_WORDS": 256,
@@ -64,23 +59,24 @@ def run(
     """Run programs [first, first + count) of a seed, write build/hostile.json. True if none won."""
     chip = bench([CORES[core]], public=PUBLIC, timeout=TIMEOUT)
     build = Build("hostile_programs", chip, CORES[core], sim, waves)
-    print(f"seed={seed}  repeat: {_command(seed, first, count, sim, core)}", flush=True)
+    options = {"sim": (sim, "verilator"), "core": (core, "n4")}
+    campaign = Campaign("hostile", "program", count, seed, first, options)
+    campaign.begin()
     start = time.monotonic()
     with hdl.alone(build):
         hdl.make(build, jobs=2, verbose=verbose)
         built = time.monotonic()
-        results, problem = _simulate(build, seed, first, count, verbose)
+        lines, problem = campaign.simulate(build, verbose=verbose)
+    results = [Result(**line) for line in lines]
     seconds = time.monotonic() - built
     if waves and (wave := runner.waveform(build)):
         print(f"waveform: {wave}")
     failures = [result for result in results if result.failure]
     for result in failures:
-        print(f"FAILED  program {result.index} ({result.what}): {result.failure}")
-        print(f"  repeat: {_command(seed, result.index, 1, sim, core)}")
+        campaign.failed(result.index, f"{result.what}: {result.failure}")
     if not failures and len(results) < count:
         problem = problem or "the simulation ended early"
-        print(f"FAILED  program {first + len(results)}: {problem}")
-        print(f"  repeat: {_command(seed, first + len(results), 1, sim, core)}")
+        campaign.failed(first + len(results), problem)
     ends = summary(results)
     commands, bursts = sum(r.commands for r in results), sum(r.bursts for r in results)
     passed = len(results) == count and not failures and not problem
@@ -104,65 +100,14 @@ def run(
         f"run in {seconds:.1f} s: "
         f"{commands / max(seconds, 0.001) * 3600:,.0f} commands an hour"
     )
-    print(("passed  " if passed else "FAILED  ") + _command(seed, first, count, sim, core))
+    campaign.end(passed)
     return passed
 
 
-def _command(seed: int, first: int, count: int, sim: str, core: str) -> str:
-    options = f"--count {count} --seed {seed}"
-    options += f" --first {first}" if first else ""
-    options += f" --sim {sim}" if sim != "verilator" else ""
-    options += f" --core {core}" if core != "n4" else ""
-    return f".venv/bin/python -m tb.chip.hostile {options}"
-
-
-def _simulate(build: Build, seed: int, first: int, count: int, verbose: bool) -> tuple[list[Result], str]:
-    """What became of the programs, and why there are no more of them."""
-    folder = build.folder / "run"
-    folder.mkdir(exist_ok=True)
-    log = folder / "hostile.jsonl"
-    log.write_text("")
-    env = {"HOSTILE_FIRST": str(first), "HOSTILE_COUNT": str(count)}
-    verdicts = []
-
-    def simulate() -> None:
-        verdicts.append(runner.simulate(build, "tb.chip.hostile_sim", seed, env=env, verbose=verbose))
-
-    thread = threading.Thread(target=simulate)
-    progress = Progress(count, "program")
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL)
-        progress.update(log.read_text().count("\n"))
-    progress.close()
-    results = [Result(**json.loads(line)) for line in log.read_text().splitlines()]
-    if verdicts and verdicts[0].passed:
-        return results, ""
-    problem = verdicts and (verdicts[0].problem or "; ".join(test.message for test in verdicts[0].tests))
-    return results, f"{problem or 'no result'}; see {folder / 'run.log'}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
+    parser = command_line(__doc__, count=1000)
     parser.add_argument("--core", default="n4", choices=CORES)
-    parser.add_argument("--waves", action="store_true")
-    parser.add_argument("--verbose", action="store_true")
-    options = vars(parser.parse_args(arguments))
-    if options["count"] < 1 or options["first"] < 0 or not 1 <= options["seed"] < 2**31:
-        parser.error("count and seed start at 1, first at 0")
-    # Verilator and its compilers, as make would have set them.
-    os.environ.update(tool_env())
-    try:
-        return 0 if run(**options) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return launch(parser, run, arguments)
 
 
 if __name__ == "__main__":

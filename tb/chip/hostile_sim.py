@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from models.trace import Stop, Trace
 from tb.agents.memory_log import BurstTable
 from tb.bench import params, seed
 from tb.chip import host
+from tb.chip.campaign import LOG, jobs, log
 from tb.chip.host import PERIOD_NS, ErrorRecord
 from tb.chip.mutate import BASES, Faults, Hostile, base_image, fill, hostile
 from tb.chip.programs import Image
@@ -264,17 +263,16 @@ def _check_end(
             raise Wrong(f"{record}, but a burst before it had failed: {failed}")
 
 
-async def fight(session: Session, first_seed: int, first: int, count: int, log: Path) -> list[Result]:
-    """Programs [first, first + count) of a seed, a line of JSON each in the log, up to a failure."""
+async def fight(session: Session, first_seed: int, first: int, count: int, path: Path) -> list[Result]:
+    """Programs [first, first + count) of a seed, each in the log, up to a failure."""
     results = []
     arena = await Arena.open(session, first_seed)
-    with log.open("a", buffering=1) as lines:
-        for index in range(first, first + count):
-            result = await arena.one(index)
-            results.append(result)
-            lines.write(json.dumps(vars(result)) + "\n")
-            if result.failure:
-                break
+    for index in range(first, first + count):
+        result = await arena.one(index)
+        results.append(result)
+        log(vars(result), path)
+        if result.failure:
+            break
     return results
 
 
@@ -288,5 +286,5 @@ def summary(results: list[Result]) -> Counter[str]:
 async def hostile_programs(dut: Any) -> None:
     """Failures are in the log; the runner reports them."""
     session = await Session.open(dut)
-    first, count = int(os.environ["HOSTILE_FIRST"]), int(os.environ["HOSTILE_COUNT"])
-    await fight(session, seed(), first, count, Path("hostile.jsonl"))
+    programs = jobs()
+    await fight(session, seed(), programs.start, len(programs), LOG)

@@ -16,23 +16,17 @@ from models.isa import COMMAND_BYTES, ID_FETCH, PAGE, Config, Windows
 from models.machine import Machine
 from models.trace import CommandBursts, Trace
 from tb.agents import transactions
-from tb.agents.memory_log import BurstTable, MemoryLog
+from tb.agents.memory_log import MEMORY_HDL, BurstTable, MemoryLog
 from tb.bench import Bench, params
 from tb.chip.beside import Beside
 from tb.chip.host import ErrorRecord, Host
 from tb.chip.score import ProgramScore, apply_writes
 
-SOURCES = tuple(
-    f"tb/hdl/{name}.v"
-    for name in (
-        "axi_memory",
-        "axi_lite_host",
-        "chip_system",
-        "axi_rules",
-        "channel_rules",
-        "unit_log",
-        "chip_bench",
-    )
+# Of tb/hdl/chip_system.v, and of the bench around it.
+SYSTEM = (*MEMORY_HDL, "tb/hdl/axi_lite_host.v", "tb/hdl/chip_system.v")
+SOURCES = (
+    *SYSTEM,
+    *(f"tb/hdl/{name}.v" for name in ("axi_rules", "channel_rules", "unit_log", "chip_bench")),
 )
 
 # Cycles after which a program is taken for stuck.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import cocotb
@@ -15,6 +13,7 @@ from compiler.network import compile_network
 from compiler.tests.deep_networks import deep_network
 from compiler.tflite import read_contract
 from tb.bench import seed
+from tb.chip.campaign import jobs, log
 from tb.chip.runtime import NAMES, Runtime
 from tb.chip.score import ProgramScore
 from tb.chip.session import Session
@@ -24,13 +23,11 @@ from tb.chip.soak import Tried
 @cocotb.test()
 async def networks_run_bit_for_bit(dut: Any) -> None:
     """Differences are counted, not raised."""
-    first, count = int(os.environ["SOAK_FIRST"]), int(os.environ["SOAK_COUNT"])
     session = await Session.open(dut)
-    for index in range(first, first + count):
+    for index in jobs():
         rng = np.random.default_rng([seed(), index])
         tried = await _try(session, rng, index)
-        with Path("soak.jsonl").open("a") as log:
-            log.write(json.dumps(asdict(tried)) + "\n")
+        log(asdict(tried))
 
 
 async def _try(session: Session, rng: np.random.Generator, index: int) -> Tried:

@@ -19,9 +19,9 @@ from tb.csr.env import OFFSETS, CsrEnv
 from tb.csr.registers import ACCOUNTS, SPACE, STAMPS, WRITABLE
 from tb.csr.stimulus import Actions
 
-LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_BURST")
-SMALL = dict(zip(LOGS, (10, 11, 9, 8, 7, 5, 2), strict=True))
-CHIP = dict(zip(LOGS, (13, 13, 12, 10, 12, 8, 6), strict=True))
+LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_LINE", "LOG_BURST")
+SMALL = dict(zip(LOGS, (10, 11, 9, 8, 7, 5, 4, 2), strict=True))
+CHIP = dict(zip(LOGS, (13, 13, 12, 10, 12, 8, 8, 6), strict=True))
 BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}], timeout=120)
 
 
@@ -29,7 +29,7 @@ BENCH = Bench(toplevel="npu_csr", params=[{"N": 4, **SMALL}, {"N": 16, **CHIP}],
 async def csr_resets_every_register_to_its_value(dut: Any) -> None:
     """All 4096 words: values of the RDL, SLVERR and 0 in every hole."""
     async with start(CsrEnv, dut, stalls=False) as env:
-        assert len(env.model.registers) == 34 and len(STAMPS) == 256 and len(ACCOUNTS) == 2048
+        assert len(env.model.registers) == 35 and len(STAMPS) == 256 and len(ACCOUNTS) == 2048
         await env.walk()
 
 

@@ -19,6 +19,7 @@ LOGS = {
     "LOG_PAR": "PAR_WORDS",
     "LOG_RES": "RES_WORDS",
     "LOG_DEPTH": "ACC_DEPTH",
+    "LOG_LINE": "LINE_WORDS",
     "LOG_BURST": "MAX_BURST",
 }
 Index = tuple[int, ...]

@@ -33,6 +33,7 @@ SMALL = {
     "PAR_WORDS": 32,
     "RES_WORDS": 64,
     "ACC_DEPTH": 16,
+    "LINE_WORDS": 32,
 }
 BENCH = Bench(
     "npu",

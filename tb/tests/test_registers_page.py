@@ -59,9 +59,10 @@ def test_the_html_page_and_the_model_have_every_register(folder: Path) -> None:
 
 
 def test_the_parameters_of_a_build_show() -> None:
-    small = {"N": 4, "ACT_WORDS": 256, "MAX_BURST": 8}
+    small = {"N": 4, "ACT_WORDS": 256, "LINE_WORDS": 32, "MAX_BURST": 8}
     words = {word.name: word.reset for word in registers(compile_rdl(logs_of(small)))}
     assert words["CONFIG"] == 4 | 8 << 8 | 3 << 16 | 12 << 24
+    assert words["LINE"] == 5
     assert words["BUFFERS"] == 8 | 13 << 8 | 12 << 16 | 10 << 24
 
 

@@ -1,10 +1,10 @@
 """Scales of a transposed convolution with which ONNX Runtime's float32 rounds nothing on the way to a sum.
 
 The runtime computes it in float32 between DequantizeLinear and QuantizeLinear. A scale is a power of two
-times an odd number; every product of a layer's input and weights is then a multiple of the product of both scales,
-and all sums are exact while they stay below 2^24 such units. A sum becomes int8 by a division in the runtime
-and by a product in the core: all sums that can be are tried. Stride and kernel are the same, so no results
-overlap.
+times an odd number; every product of a layer's input and weights is then a multiple of the product of both
+scales, and all sums are exact while they stay below 2^24 such units. A sum becomes int8 by a division in the
+runtime and by a product in the core: all sums that can be are tried. Stride and kernel are the same, so no
+results overlap.
 """
 
 from __future__ import annotations

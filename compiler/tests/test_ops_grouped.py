@@ -54,7 +54,7 @@ def test_channel_multiplier_behind_another_layer(contract: str, config: str, tri
     rng = generator("multiplier", contract, config, trial)
     network = start(rng, most=9, channels=20, contract=contract)
     network.pool("max", (1, 1))
-    window = {"kernel": pair(rng, 1, 5), "stride": (int(rng.integers(1, 3)),) * 2}
+    window: dict[str, Any] = {"kernel": pair(rng, 1, 5), "stride": (int(rng.integers(1, 3)),) * 2}
     if trial == 3:
         window = {"kernel": pair(rng, 2, 3), "dilation": (2, 1)}
     network.depthwise(**window, multiplier=int(rng.integers(2, 6)), activation=str(rng.choice(ACTIVATIONS)))

@@ -20,7 +20,8 @@ from compiler.tests.run import assert_right
 from compiler.tests.test_network import ACTIVATIONS, assert_litert_agrees, generator, pair
 from compiler.tflite import read_tflite
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Command, Conv, Dest, Load, decode
+from models.decode import decode
+from models.isa import Command, Conv, Dest, Load
 from models.machine import Machine
 from tb.chip.runtime import Runtime
 

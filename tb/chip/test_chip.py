@@ -16,20 +16,8 @@ from cocotb.triggers import Timer
 from compiler.ir import CONTRACTS
 from compiler.slice import cut
 from models.blocks import groups_of, window_words
-from models.isa import (
-    COMMAND_BYTES,
-    TOKEN_MAX,
-    Cause,
-    Compute,
-    Conv,
-    Dest,
-    End,
-    Load,
-    Pool,
-    PoolKind,
-    Store,
-    decode,
-)
+from models.decode import decode
+from models.isa import COMMAND_BYTES, TOKEN_MAX, Cause, Compute, Conv, Dest, End, Load, Pool, PoolKind, Store
 from tb.bench import light, seed
 from tb.chip import host
 from tb.chip.activity import UNIT_RECORD, UNITS_LOG

@@ -16,7 +16,8 @@ from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import conv_sums, conv_tiles, weight_reads
-from models.isa import Config, Conv, parse
+from models.decode import parse
+from models.isa import Config, Conv
 from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls

@@ -21,6 +21,7 @@ import numpy as np
 
 from compiler.network import Compiled
 from models.blocks import load_size, window_bursts
+from models.decode import decode
 from models.isa import (
     COMMAND_BYTES,
     PARAM_WORDS,
@@ -33,7 +34,6 @@ from models.isa import (
     PoolKind,
     Store,
     Window,
-    decode,
 )
 from tb.chip.job import LATENCY
 

@@ -23,7 +23,7 @@ from compiler.layer import Alias, Layer, Layout, PoolLayer
 from compiler.memory import DRAM_MAX, Memory, Placement, align
 from compiler.ops import lower
 from compiler.ops.context import Context, fault_of_activation
-from compiler.optimise import fold_input, fuse_joins, uses
+from compiler.optimise import Fold, Repeat, fold_input, fuse_joins, uses
 from compiler.program import Program
 from compiler.repeat import RepeatedLayer, repeat_input, with_copies
 from compiler.shapes import without_shapes
@@ -219,7 +219,8 @@ def _place_inputs(
     """Give the inputs their places; replace, in `layers`, those that read a folded one."""
     count = uses(layers)
     for name in graph.inputs:
-        layout, fold = context.layouts[name], None
+        layout = context.layouts[name]
+        fold: Fold | Repeat | None = None
         readers = [at for at, layer in enumerate(layers) if layer.source == name]
         if optimise and count[name] == len(readers) == 1 and name not in kept:
             reader = layers[readers[0]]

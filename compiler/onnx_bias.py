@@ -31,6 +31,8 @@ def with_integer_biases(parsed: Any) -> tuple[Any, int]:
         bias = constants.get(node.input[2]) if node.op_type in LAYERS and len(node.input) > 2 else None
         x_scale, w_scale = (_scale(makers.get(name), constants) for name in (*node.input[:2], "", "")[:2])
         if bias is not None and bias.dtype == np.float32 and x_scale is not None and w_scale is not None:
+            if bias.ndim > 1 and bias.size == bias.shape[-1]:
+                bias = bias.reshape(-1)  # a Gemm's, of one row
             scale = np.broadcast_to(x_scale * w_scale, np.broadcast_shapes(w_scale.shape, bias.shape))
             levels = np.rint(bias / scale.astype(np.float64)).clip(-(2**31), 2**31 - 1).astype(np.int32)
             name = f"{node.output[0]}/bias"

@@ -3,7 +3,8 @@
 Averages and sums are float32 in the runtime and exact in the core (docs/adr/0002, 0003). They agree for every
 input where float32 is exact, too: an average of taps times a scale of few bits; a sum whose ratios of scales
 lie on a grid so coarse that all products and sums fit 24 bits. Scales only grow, by a thousandth or so, so
-that what fitted their range still does. Only for networks that are quantised here: a file's own scales stay.
+that what fitted their range still does; those of a transposed convolution by more, its weights' too
+(compiler/onnx_transposed.py). Only for networks that are quantised here: a file's own scales stay.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import numpy_helper
+
+from compiler.onnx_transposed import Scales, exact_scales
 
 SCALE_BITS = 11  # sums of 32 levels of 8 bits times such a scale fit a float32
 SIGNIFICAND = 24
@@ -28,6 +31,9 @@ def with_exact_scales(parsed: Any) -> Any:
     """The ModelProto in QDQ form with its activation scales moved, int32 biases with them."""
     scales = _Scales(parsed.graph)
     scales.shorten()
+    for node in parsed.graph.node:
+        if node.op_type == "ConvTranspose":
+            scales.fit_transposed(node)
     for node in reversed(parsed.graph.node):
         if node.op_type == "Add":
             scales.align(node)
@@ -130,6 +136,30 @@ class _Scales:
             if None not in found:
                 self.values[first], self.values[second] = (float(np.float32(s)) for s in found if s)
         self.fixed |= {first, second, target}
+
+    def fit_transposed(self, node: Any) -> None:
+        """A ConvTranspose's input, weights and output to scales with which its sums are exact, unless another
+        operator has fixed them."""
+        x, y = self.reads(node.input[0]), self.writes(node.output[0])
+        constants = [self.made[name] for name in node.input[1:] if name in self.made]
+        if x is None or y is None or self.group(x) == self.group(y):
+            return
+        if self.fixed & {self.group(x), self.group(y)} or any(d.input[0] not in self.held for d in constants):
+            return
+        w, *bias = ([self._array(name) for name in d.input] for d in constants)
+        zero = int(self._array(self.made[node.input[0]].input[2]))
+        real = bias[0][0] * bias[0][1].astype(np.float64) if bias else None
+        before = Scales(
+            np.float32(self.values[self.group(x)]), w[1].reshape(-1), np.float32(self.values[self.group(y)])
+        )
+        found = exact_scales(before, w[0], real, max(127 - zero, zero + 128))
+        if found is None:
+            return
+        scales, levels = found
+        self.values[self.group(x)], self.values[self.group(y)] = float(scales.x), float(scales.y)
+        self._put(constants[0].input[0], levels)
+        self._put(constants[0].input[1], scales.w.reshape(w[1].shape))
+        self.fixed |= {self.group(x), self.group(y)}
 
     def write(self) -> None:
         """Into the initializers; int32 biases get the scale of their sums again."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import blocks
+from models.decode import decode
 from models.isa import (
     ADDRESS_SPACE,
     COMMAND_BYTES,
@@ -36,7 +37,6 @@ from models.isa import (
     Pool,
     Window,
     Windows,
-    decode,
 )
 from models.machine import ENGINES, engine_of
 from models.trace import Stop

@@ -8,9 +8,11 @@ from that.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from models.fields import Bits, bits, count, flag
 
 COMMAND_BYTES = 64
 COMMAND_WORDS = COMMAND_BYTES // 4
@@ -148,46 +150,6 @@ class Config:
         return -(-ELEMENT_BYTES // self.n)
 
 
-@dataclass(frozen=True)
-class Bits:
-    """Where a field lies: word, highest and lowest bit; count: the core refuses 0."""
-
-    word: int
-    high: int
-    low: int
-    signed: bool = False
-    count: bool = False
-    flag: bool = False
-
-    @property
-    def width(self) -> int:
-        return self.high - self.low + 1
-
-    def check(self, name: str, value: int) -> None:
-        lo, hi = (-(1 << (self.width - 1)), 1 << (self.width - 1)) if self.signed else (0, 1 << self.width)
-        if not lo <= value < hi:
-            raise ValueError(f"{name} is {value}; its field holds {lo} to {hi - 1}")
-
-    def extract(self, words: tuple[int, ...]) -> int:
-        """The field's value in the 16 words of a command; a flag is a bool."""
-        value = (words[self.word] >> self.low) & ((1 << (self.high - self.low + 1)) - 1)
-        if self.flag:
-            return value == 1
-        return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
-
-
-def _bits(word: int, high: int, low: int, *, default: int = 0, signed: bool = False) -> Any:
-    return field(default=default, metadata={"bits": Bits(word, high, low, signed)})
-
-
-def _flag(word: int, bit: int) -> Any:
-    return field(default=False, metadata={"bits": Bits(word, bit, bit, flag=True)})
-
-
-def _count(word: int, high: int, low: int) -> Any:
-    return field(default=1, metadata={"bits": Bits(word, high, low, count=True)})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """w0, common to every command, and the machinery that reads the field declarations."""
@@ -196,14 +158,14 @@ class Command:
     waits: ClassVar[tuple[str, ...]] = ()  # engines this command may take a token from
     signals: ClassVar[tuple[str, ...]] = ()  # engines this command may give a token to
 
-    wait_load: bool = _flag(0, 8)
-    wait_compute: bool = _flag(0, 9)
-    wait_store: bool = _flag(0, 10)
-    signal_load: bool = _flag(0, 12)
-    signal_compute: bool = _flag(0, 13)
-    signal_store: bool = _flag(0, 14)
-    stamp: bool = _flag(0, 15)
-    layer: int = _bits(0, 31, 16)
+    wait_load: bool = flag(0, 8)
+    wait_compute: bool = flag(0, 9)
+    wait_store: bool = flag(0, 10)
+    signal_load: bool = flag(0, 12)
+    signal_compute: bool = flag(0, 13)
+    signal_store: bool = flag(0, 14)
+    stamp: bool = flag(0, 15)
+    layer: int = bits(0, 31, 16)
 
     @classmethod
     def layout(cls) -> dict[str, Bits]:
@@ -251,13 +213,13 @@ class Command:
 class Window(Command):
     """What LOAD and STORE share: address (bytes, multiple of n), buffer address, 3-D window of DRAM."""
 
-    address: int = _bits(1, 31, 0)
-    buffer: int = _bits(2, 15, 0)
-    stride_y: int = _bits(3, 31, 0)
-    stride_x: int = _bits(4, 31, 0)
-    run: int = _count(5, 15, 0)
-    count_x: int = _count(5, 31, 16)
-    count_y: int = _count(6, 15, 0)
+    address: int = bits(1, 31, 0)
+    buffer: int = bits(2, 15, 0)
+    stride_y: int = bits(3, 31, 0)
+    stride_x: int = bits(4, 31, 0)
+    run: int = count(5, 15, 0)
+    count_x: int = count(5, 31, 16)
+    count_y: int = count(6, 15, 0)
 
     def _check_more(self, config: Config) -> None:
         for name in ("address", "stride_y", "stride_x"):
@@ -275,12 +237,12 @@ class Load(Window):
     waits = ("compute", "store")
     signals = ("compute",)
 
-    dest: int = _bits(2, 18, 16)
-    pad_top: int = _bits(7, 15, 0)
-    pad_bottom: int = _bits(7, 31, 16)
-    pad_left: int = _bits(8, 15, 0)
-    pad_right: int = _bits(8, 31, 16)
-    pad_value: int = _bits(9, 7, 0, signed=True)
+    dest: int = bits(2, 18, 16)
+    pad_top: int = bits(7, 15, 0)
+    pad_bottom: int = bits(7, 31, 16)
+    pad_left: int = bits(8, 15, 0)
+    pad_right: int = bits(8, 31, 16)
+    pad_value: int = bits(9, 7, 0, signed=True)
 
     def _check_more(self, config: Config) -> None:
         super()._check_more(config)
@@ -305,30 +267,30 @@ class Compute(Command):
     waits = ("load", "store")
     signals = ("load", "store")
 
-    act_base: int = _bits(1, 15, 0)
-    x_step: int = _bits(2, 15, 0)
-    y_step: int = _bits(2, 31, 16)
-    kx_step: int = _bits(3, 15, 0)
-    ky_step: int = _bits(3, 31, 16)
-    kw: int = _count(4, 7, 0)
-    kh: int = _count(4, 15, 8)
-    cb: int = _count(4, 31, 16)
-    out_w: int = _count(5, 15, 0)
-    out_h: int = _count(5, 31, 16)
-    out_base: int = _bits(7, 15, 0)
-    out_pitch: int = _bits(7, 31, 16, default=1)
-    par_base: int = _bits(8, 15, 0)
-    zero_point: int = _bits(9, 7, 0, signed=True)
-    act_min: int = _bits(9, 15, 8, signed=True, default=-128)
-    act_max: int = _bits(9, 23, 16, signed=True, default=127)
-    rounding: int = _bits(9, 25, 24)
-    table_en: bool = _flag(9, 26)
-    table_sel: int = _bits(9, 27, 27)
-    bypass: bool = _flag(9, 28)
-    res_base: int = _bits(13, 15, 0)
-    res_pitch: int = _bits(13, 31, 16)
-    elem_base: int = _bits(14, 15, 0)
-    elem: int = _bits(14, 17, 16)
+    act_base: int = bits(1, 15, 0)
+    x_step: int = bits(2, 15, 0)
+    y_step: int = bits(2, 31, 16)
+    kx_step: int = bits(3, 15, 0)
+    ky_step: int = bits(3, 31, 16)
+    kw: int = count(4, 7, 0)
+    kh: int = count(4, 15, 8)
+    cb: int = count(4, 31, 16)
+    out_w: int = count(5, 15, 0)
+    out_h: int = count(5, 31, 16)
+    out_base: int = bits(7, 15, 0)
+    out_pitch: int = bits(7, 31, 16, default=1)
+    par_base: int = bits(8, 15, 0)
+    zero_point: int = bits(9, 7, 0, signed=True)
+    act_min: int = bits(9, 15, 8, signed=True, default=-128)
+    act_max: int = bits(9, 23, 16, signed=True, default=127)
+    rounding: int = bits(9, 25, 24)
+    table_en: bool = flag(9, 26)
+    table_sel: int = bits(9, 27, 27)
+    bypass: bool = flag(9, 28)
+    res_base: int = bits(13, 15, 0)
+    res_pitch: int = bits(13, 31, 16)
+    elem_base: int = bits(14, 15, 0)
+    elem: int = bits(14, 17, 16)
 
     @property
     def pixels(self) -> int:
@@ -353,14 +315,14 @@ class Conv(Compute):
 
     opcode = Opcode.CONV
 
-    wgt_base: int = _bits(1, 31, 16)
-    groups: int = _count(6, 15, 0)
-    tile: int = _count(6, 31, 16)
-    clear: bool = _flag(8, 16)
-    drain: bool = _flag(8, 17)
-    window: bool = _flag(8, 18)
-    x_stride: int = _bits(10, 15, 0)
-    y_stride: int = _bits(10, 31, 16)
+    wgt_base: int = bits(1, 31, 16)
+    groups: int = count(6, 15, 0)
+    tile: int = count(6, 31, 16)
+    clear: bool = flag(8, 16)
+    drain: bool = flag(8, 17)
+    window: bool = flag(8, 18)
+    x_stride: int = bits(10, 15, 0)
+    y_stride: int = bits(10, 31, 16)
 
     @property
     def in_w(self) -> int:
@@ -429,13 +391,13 @@ class Pool(Compute):
 
     opcode = Opcode.POOL
 
-    kind: int = _bits(6, 1, 0)
-    x_stride: int = _bits(10, 15, 0)
-    y_stride: int = _bits(10, 31, 16)
-    x_lo: int = _bits(11, 15, 0)
-    x_hi: int = _bits(11, 31, 16)
-    y_lo: int = _bits(12, 15, 0)
-    y_hi: int = _bits(12, 31, 16)
+    kind: int = bits(6, 1, 0)
+    x_stride: int = bits(10, 15, 0)
+    y_stride: int = bits(10, 31, 16)
+    x_lo: int = bits(11, 15, 0)
+    x_hi: int = bits(11, 31, 16)
+    y_lo: int = bits(12, 15, 0)
+    y_hi: int = bits(12, 31, 16)
 
     def _check_more(self, config: Config) -> None:
         super()._check_more(config)
@@ -455,33 +417,3 @@ class End(Command):
 
 
 _LAYOUTS: dict[type[Command], dict[str, Bits]] = {}
-COMMANDS: dict[int, type[Command]] = {int(c.opcode): c for c in (Load, Store, Conv, Pool, End)}
-
-
-def parse(raw: bytes) -> Command:
-    """The command in 64 bytes; only opcode (BadCommand) and length (ValueError) are checked."""
-    if len(raw) != COMMAND_BYTES:
-        raise ValueError(f"a command is {COMMAND_BYTES} bytes, not {len(raw)}")
-    words = struct.unpack("<16I", raw)
-    kind = COMMANDS.get(words[0] & 0xFF)
-    if kind is None:
-        known = ", ".join(f"{op.value} {op.name}" for op in Opcode)
-        raise BadCommand(Cause.BAD_OPCODE, "opcode", f"opcode is {words[0] & 0xFF}; known: {known}")
-    values: dict[str, Any] = {name: place.extract(words) for name, place in kind.layout().items()}
-    return kind(**values)
-
-
-def decode(raw: bytes, config: Config) -> Command:
-    """The command in 64 bytes. Raises BadCommand where the core stops with BAD_OPCODE or BAD_FIELD."""
-    command = parse(raw)
-    command.check(config)
-    return command
-
-
-def cause_of(raw: bytes, config: Config) -> Cause | None:
-    """The cause with which the core refuses these 64 bytes, or None when it takes them."""
-    try:
-        decode(raw, config)
-    except BadCommand as bad:
-        return bad.cause
-    return None

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import blocks, footprint
+from models.decode import decode
 from models.isa import (
     ADDRESS_SPACE,
     COMMAND_BYTES,
@@ -37,7 +38,6 @@ from models.isa import (
     Store,
     Window,
     Windows,
-    decode,
 )
 from models.order import LOADED, READ, STORED, WRITTEN, Clock, Order
 from models.races import ProgramError, RaceCheck, RaceError, UndefinedError

@@ -10,6 +10,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from compiler.network import read_network
+from compiler.onnx_bias import with_integer_biases
 from compiler.tests.node_tests import HOST, OPERATORS, NodeTest, cases, node_tests, run_case, verdict
 from models.isa import Config
 
@@ -50,6 +52,20 @@ def test_every_refusal_names_node_operator_and_reason(
         node = re.match(rf"({test.node.op_type}|QuantizeLinear) '[^']+': .{{12,}}", reason)
         assert shape or node, f"{test.name}: {reason}"
         assert "remapped" not in reason and "Traceback" not in reason
+
+
+@pytest.mark.parametrize("test", [t for t in TESTS if t.node.op_type == "Gemm"], ids=lambda test: test.name)
+def test_biases_of_any_shape_become_integers(test: NodeTest) -> None:
+    """A bias of one row, [1, N], too: as with the float32 bias, the same levels."""
+    if verdict(test, Config())[0] != "run":
+        return
+    for case in cases(test):
+        parsed, _ = with_integer_biases(onnx.load_model_from_string(case.model))
+        before, after = read_network(case.model), read_network(parsed.SerializeToString())
+        for old, new in zip(before.nodes, after.nodes, strict=True):
+            if old.op == "FULLY_CONNECTED" and old.inputs[2] is not None:
+                found = after.tensors[str(new.inputs[2])].data
+                np.testing.assert_array_equal(found, before.tensors[old.inputs[2]].data)
 
 
 @pytest.mark.parametrize("name", ["test_conv_with_strides_padding", "test_qlinearconv", "test_relu"])

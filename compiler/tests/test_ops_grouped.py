@@ -20,7 +20,8 @@ from compiler.tests.run import assert_right
 from compiler.tests.test_network import ACTIVATIONS, assert_litert_agrees, generator, pair
 from compiler.tflite import read_tflite
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Command, Conv, Dest, Load, decode
+from models.decode import decode
+from models.isa import Command, Conv, Dest, Load
 from models.machine import Machine
 from tb.chip.runtime import Runtime
 
@@ -54,7 +55,7 @@ def test_channel_multiplier_behind_another_layer(contract: str, config: str, tri
     rng = generator("multiplier", contract, config, trial)
     network = start(rng, most=9, channels=20, contract=contract)
     network.pool("max", (1, 1))
-    window = {"kernel": pair(rng, 1, 5), "stride": (int(rng.integers(1, 3)),) * 2}
+    window: dict[str, Any] = {"kernel": pair(rng, 1, 5), "stride": (int(rng.integers(1, 3)),) * 2}
     if trial == 3:
         window = {"kernel": pair(rng, 2, 3), "dilation": (2, 1)}
     network.depthwise(**window, multiplier=int(rng.integers(2, 6)), activation=str(rng.choice(ACTIVATIONS)))

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from models.isa import COMMAND_BYTES, Cause, Command, Config, Windows
 from models.machine import Machine, Trace
 
+CONFIG = Config(n=4, act_words=64, wgt_words=64, out_words=32, par_words=64, acc_depth=8, max_burst=8)
+WIDE = Config(n=16, act_words=256, wgt_words=256, out_words=256, par_words=64, acc_depth=64, max_burst=16)
+
 PROGRAM = 0x8000  # where programs lie; the data are below
 SIZE = 0x10000
 

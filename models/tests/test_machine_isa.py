@@ -9,21 +9,8 @@ from typing import Any
 
 import pytest
 
-from models.isa import (
-    COMMANDS,
-    BadCommand,
-    Cause,
-    Command,
-    Config,
-    Conv,
-    End,
-    Load,
-    Pool,
-    Store,
-    cause_of,
-    decode,
-    parse,
-)
+from models.decode import COMMANDS, cause_of, decode, parse
+from models.isa import BadCommand, Cause, Command, Config, Conv, End, Load, Pool, Store
 from models.tests.litert import SEED
 
 CONFIG = Config(acc_depth=64, line_words=32)

@@ -82,7 +82,8 @@ class Network:
         attribute = tosa.TosaSerializerAttribute()
         attribute.RescaleAttribute(True, ROUNDS[mode], multiplier.size > 1, False, False)
         scale = multiplier.astype(np.int32).reshape(-1), shift.astype(np.int8).reshape(-1)
-        zeros = np.array([zero_points[0]], source), np.array([zero_points[1]], dtype)
+        first, last = zero_points
+        zeros: list[NDArray] = [np.array([first], source), np.array([last], dtype)]
         return self._operate("RESCALE", [x], (*scale, *zeros), attribute, shape, dtype)
 
     def combine(self, op: str, a: str, b: str) -> str:

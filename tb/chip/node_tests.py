@@ -18,8 +18,9 @@ from compiler.errors import CompileError
 from compiler.network import compile_network
 from compiler.tests.node_tests import Case, cases, node_tests
 from models.isa import Config
-from scripts.tools import BUILD, SIMULATORS
+from scripts.tools import BUILD, SIMULATORS, UserError
 from tb.chip import net
+from tb.chip.job import JobFailed
 
 FOLDER = BUILD / "node_tests"
 
@@ -38,7 +39,7 @@ def runnable() -> Iterator[tuple[str, Case]]:
 
 
 def run(name: str, case: Case, sim: str, seed: int) -> bool:
-    """One network on the RTL; prints all of the run if it fails."""
+    """One network on the RTL; prints all of the run if it fails. What the compiler takes, `make net` must."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     model, source = FOLDER / f"{name}.onnx", FOLDER / f"{name}.npz"
     model.write_bytes(case.model)
@@ -46,7 +47,11 @@ def run(name: str, case: Case, sim: str, seed: int) -> bool:
     np.savez(source, **arrays)
     told = StringIO()
     with redirect_stdout(told):
-        passed = net.run(model, source, sim, seed)
+        try:
+            passed = net.run(model, source, sim, seed)
+        except (CompileError, UserError, JobFailed) as error:
+            passed = False
+            print(f"{type(error).__name__}: {error}")
     if not passed:
         print(told.getvalue())
     return passed

@@ -10,7 +10,8 @@ import numpy as np
 
 from compiler.slice import cut
 from models.blocks import window_words
-from models.isa import COMMAND_BYTES, Dest, End, Load, Pool, Store, decode
+from models.decode import decode
+from models.isa import COMMAND_BYTES, Dest, End, Load, Pool, Store
 from tb.bench import seed
 from tb.chip.env import LIMIT, Chip
 from tb.chip.score import ProgramScore

@@ -15,7 +15,8 @@ from cocotb.triggers import with_timeout
 from pyuvm import uvm_component
 
 from models.blocks import window_bursts
-from models.isa import COMMAND_BYTES, PAGE, Window, decode
+from models.decode import decode
+from models.isa import COMMAND_BYTES, PAGE, Window
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.burst import DECERR, OKAY, Burst
 from tb.agents.env import BlockEnv

@@ -10,7 +10,8 @@ from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
 from models.blocks import fetch_bursts
-from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Conv, End, Load, Pool, Store, cause_of, parse
+from models.decode import cause_of, parse
+from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Conv, End, Load, Pool, Store
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
 from tb.agents.burst import DECERR, Burst
 from tb.agents.env import BlockEnv

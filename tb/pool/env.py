@@ -10,7 +10,8 @@ from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_port, uvm_component
 
 from models.blocks import pool_reads, pool_results
-from models.isa import Pool, parse
+from models.decode import parse
+from models.isa import Pool
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard

@@ -22,7 +22,7 @@ from tb.agents.rules import CHANNEL_RULES, HDL_RULES, Violation
 from tb.agents.scoreboard import Mismatch
 from tb.axi_peers.env import LitePeerEnv, PeerEnv, WireEnv
 from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Shape, pick, resps_of
-from tb.bench import Bench, light
+from tb.bench import Bench, light, lighter, some
 
 BENCH = Bench(
     toplevel="axi_peers",
@@ -92,7 +92,7 @@ def check_bursts(env: PeerEnv) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(memory=["theirs", "ours"], run=range(2))
+@cocotb.parametrize(memory=["theirs", "ours"], run=some(range(2)))
 async def our_manager_agrees_with_the_memory(dut: Any, memory: str, run: int) -> None:
     async with start(PeerEnv, dut, manager="ours", memory=memory) as env:
         await our_traffic(env, count())
@@ -161,7 +161,7 @@ async def their_traffic(env: PeerEnv, count: int) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(run=range(2))
+@cocotb.parametrize(run=some(range(2)))
 async def their_manager_agrees_with_our_memory(dut: Any, run: int) -> None:
     async with start(PeerEnv, dut, manager="theirs", memory="ours") as env:
         await their_traffic(env, count())
@@ -206,7 +206,7 @@ async def exokay_without_an_exclusive_access_is_named(dut: Any) -> None:
 @cocotb.test()
 async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
-        for _ in range(6):
+        for _ in range(lighter(6, 1, 3)):
             items = [Axi4Item(False, 64 * i, 4, 2, id=i % 3) for i in range(12)]
             items += [Axi4Item(True, PAGES * PAGE, 2, 2, data=bytes(8)) for _ in range(4)]
             tasks = [cocotb.start_soon(env.manager.transfer(item)) for item in items]
@@ -215,7 +215,7 @@ async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
             for task in tasks:
                 await task
             assert all(len(item.resps) in (0, 1 if item.write else item.beats) for item in items)
-        await our_traffic(env, 30)
+        await our_traffic(env, lighter(30, 1, 2))
         check_memory(env)
     env.no_violation()
 
@@ -287,7 +287,7 @@ async def a_broken_manager_is_caught(dut: Any, break_item: Callable[[Axi4Item], 
 
 
 @cocotb.test()
-@cocotb.parametrize(run=range(2))
+@cocotb.parametrize(run=some(range(2)))
 async def our_axi_lite_manager_agrees_with_their_memory(dut: Any, run: int) -> None:
     async with start(LitePeerEnv, dut, codes=(OKAY, SLVERR, DECERR)) as env:
         writing = cocotb.start_soon(env.accesses(True, count()))
@@ -323,8 +323,10 @@ async def both_handshake_checkers_agree(dut: Any) -> None:
         for _ in range(4):
             await edge
             rules.sample(True, 0, 0)
-        cycles = 2000
-        for _ in range(cycles):
+        shown = set(CHANNEL_RULES) - (set() if "X" in symbols else {"HANDSHAKE_X", "PAYLOAD_X"})
+        for cycle in range(2000):
+            if cycle >= lighter(2000, 1, 5) and broken == shown:
+                break
             dut.raw_rst_n.value = LogicArray("0" if rng.random() < 0.1 else "1")
             dut.raw_valid.value = LogicArray(rng.choice(symbols))
             dut.raw_ready.value = LogicArray(rng.choice(symbols))
@@ -340,7 +342,7 @@ async def both_handshake_checkers_agree(dut: Any) -> None:
             assert {violation.rule for violation in seen} == now
             assert moved == (int(dut.raw_moved.value) == 1)
             broken |= now
-    assert broken == set(CHANNEL_RULES) - (set() if "X" in symbols else {"HANDSHAKE_X", "PAYLOAD_X"})
+    assert broken == shown
 
 
 BAD_ADDRESSES = {

@@ -197,10 +197,9 @@ def measure_blocks(seed: int) -> list[blocks.BlockTime]:
     """Seconds of `make sim BLOCK=x` for every block, printed as they come."""
     times = []
     for block in all_blocks():
-        times.append(blocks.measure(block, seed))
-        print(
-            f"  make sim BLOCK={block}: {times[-1].cold:.1f} s cold, {times[-1].warm:.1f} s warm", flush=True
-        )
+        took = blocks.measure(block, seed)
+        print(f"  make sim BLOCK={block}: {took.cold:.1f} s cold, {took.warm:.1f} s warm", flush=True)
+        times.append(took)
     return times
 
 

@@ -66,7 +66,7 @@ def _run(block: str, seed: int, folder: Path) -> float:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), *arguments],
         cwd=ROOT,
-        env={**os.environ, **NO_CACHE},
+        env={**os.environ, **NO_CACHE, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

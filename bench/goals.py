@@ -1,8 +1,8 @@
 """What `make bench` holds its figures to: a figure that misses its bound fails the run.
 
 Counts and cycles do not depend on the machine. The figures of time that are held are a ratio of two runs side
-by side, a wall time with more than twice its usual length to spare, and how long someone waits for the tests of
-the slowest block. All other times are reported only.
+by side, a wall time with more than twice its usual length to spare, and how long someone waits for the tests
+of the slowest block. All other times are reported only.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ from models.isa import Config
 from report import run as pictures
 from report.page import links
 from scripts.tools import BUILD, UserError
+from scripts.tools import blocks as all_blocks
 from tb.chip import report
 from tb.chip.job import JobFailed
 
 SUMMARY = BUILD / "bench" / "summary.json"
-BLOCKS = ("lib", "conv")  # small parts such as FIFOs; the largest block
 
 
 def bench(seed: int) -> bool:
@@ -60,11 +60,7 @@ def bench(seed: int) -> bool:
         summary[key] = runs[key].entry()
     print_networks(runs)
     say("blocks, cold and warm")
-    times = [blocks.measure(block, seed) for block in BLOCKS]
-    print_blocks(times)
-    summary["blocks"] = [vars(entry) for entry in times]
-    summary["block_cold_s"] = max(entry.cold for entry in times)
-    summary["block_warm_s"] = max(entry.warm for entry in times)
+    summary |= blocks.entry(measure_blocks(seed))
     summary["mismatches"] = mismatches + sum(measured.result.mismatches for measured in runs.values())
     entries = {key: summary[key] for key in runs}
     off = {key: goals.furthest(entry) for key, entry in entries.items()}
@@ -197,10 +193,14 @@ def print_goals(found: Sequence[goals.Goal]) -> None:
     report.print_table("goals", ("figure",), ("measured", "goal", "met"), rows[:-1], rows[-1])
 
 
-def print_blocks(times: Sequence[blocks.BlockTime]) -> None:
-    """Seconds of `make sim BLOCK=x`."""
-    for entry in times:
-        print(f"  make sim BLOCK={entry.block}: {entry.cold:.1f} s cold, {entry.warm:.1f} s warm", flush=True)
+def measure_blocks(seed: int) -> list[blocks.BlockTime]:
+    """Seconds of `make sim BLOCK=x` for every block, printed as they come."""
+    times = []
+    for block in all_blocks():
+        took = blocks.measure(block, seed)
+        print(f"  make sim BLOCK={block}: {took.cold:.1f} s cold, {took.warm:.1f} s warm", flush=True)
+        times.append(took)
+    return times
 
 
 def main() -> int:

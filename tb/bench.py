@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Params = Mapping[str, int]
 
@@ -72,6 +74,17 @@ def lighter(count: int, divisor: int = 10, in_quick: int | None = None) -> int:
     if quick() and in_quick is not None:
         return max(1, count // in_quick)
     return max(1, count // divisor) if light() else count
+
+
+def some(values: Sequence[Any]) -> list[Any]:
+    """What a test is repeated with: all values or, in a quick run, one that seed and parameters draw."""
+    rng = random.Random(f"{os.environ.get('COCOTB_RANDOM_SEED')} {os.environ.get('ASSAY_PARAMS')}")
+    return fewer(rng, values, len(values))
+
+
+def fewer(rng: random.Random, values: Sequence[Any], divisor: int) -> list[Any]:
+    """All values in their order or, in a quick run, one in `divisor` of them, drawn by rng; at least 1."""
+    return rng.sample(values, max(1, len(values) // divisor)) if quick() else [*values]
 
 
 def simulator() -> str:

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ WAIVERS = ROOT / "scripts" / "verilator.vlt"
 VERILATOR = "--x-assign unique --x-initial unique -Wall --no-public-flat-rw --output-split 0".split()
 # Verilator only schedules delays in C++20 coroutines; the other benches build faster without.
 TIMING = ["--timing", "-CFLAGS", "-std=c++20 -fcoroutines"]
-QUICK_BUILD = ["-CFLAGS", "-O1"]
+# Half the compiler's time of -O1, and a simulation that is hardly slower: most of it is Python.
+QUICK_BUILD = ["-CFLAGS", "-Og"]
 # A waveform a tenth the size of the VCD that --trace alone gives. Verilator's writer wants these headers.
 FST = ["--trace-fst"]
 FST_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
@@ -43,6 +45,8 @@ PRECOMPILED = "-- CFG_CXXFLAGS_PCH_I=-include"
 # Verilator leaves out signals wider than its limit: none here is this wide. No FSMs: coverage/fsm.py.
 COVERAGE = "--coverage-line --coverage-toggle --coverage-expr --coverage-max-width 65536".split()
 ICARUS = ["-g2005", "-Wall", "-Wno-timescale"]
+
+_runtimes = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Build:
     sim: str
     waves: bool = False
     coverage: bool = False  # count lines, toggles and expressions (verilator)
+    quick: bool = False  # for a short run, even of a bench that is optimised for long ones
 
     @property
     def label(self) -> str:
@@ -68,6 +73,7 @@ class Build:
     @property
     def folder(self) -> Path:
         kind = ("-waves" if self.waves else "") + ("-coverage" if self.coverage else "")
+        kind += "-quick" if self.quick and self.bench.fast else ""
         return BUILD / "sim" / self.name / self.sim / (self.label + kind)
 
 
@@ -150,7 +156,7 @@ def _flags(build: Build) -> list[str]:
     if build.sim == "icarus":
         # cocotb's own module that writes the waveform is SystemVerilog.
         return [flag for flag in ICARUS if not (build.waves and flag == "-g2005")]
-    flags = VERILATOR + (FAST_RUN if build.bench.fast else QUICK_BUILD)
+    flags = VERILATOR + (FAST_RUN if build.bench.fast and not build.quick else QUICK_BUILD)
     flags += COVERAGE if build.coverage else []
     flags += FST if build.waves and fst() else []
     return flags + (TIMING if build.bench.timing else ["--no-timing"])
@@ -203,10 +209,30 @@ def make(build: Build, jobs: int, verbose: bool = False) -> bool:
         public = folder / "public.vlt"
         public.write_text(control)
         files = [WAIVERS, public, *files]
+    with _turn(runtime) if build.sim == "verilator" else contextlib.nullcontext():
         _reuse_runtime(runtime, folder)
+        _compile(build, files, flags, jobs, verbose)
+        if build.sim == "verilator" and not runtime.exists():
+            _keep_runtime(folder, runtime)
+    stamp.write_text(digest.hexdigest())
+    return True
+
+
+@contextlib.contextmanager
+def _turn(runtime: Path) -> Iterator[None]:
+    """The first build of a kind compiles Verilator's library, too: others of this process wait for that."""
+    with _runtimes:
+        if not runtime.exists():
+            yield
+            return
+    yield
+
+
+def _compile(build: Build, files: list[Path], flags: list[str], jobs: int, verbose: bool) -> None:
+    """Run the simulator's compiler. Raises UserError with what it said."""
     cocotb_tools.runner.MAX_PARALLEL_BUILD_JOBS = jobs
     os.environ["MAKEFLAGS"] = PRECOMPILED
-    log = folder / "build.log"
+    log = build.folder / "build.log"
     try:
         cocotb_tools.runner.get_runner(build.sim).build(
             sources=files,
@@ -214,7 +240,7 @@ def make(build: Build, jobs: int, verbose: bool = False) -> bool:
             hdl_toplevel=build.bench.toplevel,
             parameters=build.params,
             build_args=flags,
-            build_dir=folder,
+            build_dir=build.folder,
             cwd=ROOT,
             timescale=("1ns", "1ps"),
             waves=build.waves,
@@ -224,10 +250,6 @@ def make(build: Build, jobs: int, verbose: bool = False) -> bool:
     except RuntimeError:
         text = "" if verbose else "\n" + _complaints(log)
         raise UserError(f"does not build{text}") from None
-    if build.sim == "verilator" and not runtime.exists():
-        _keep_runtime(folder, runtime)
-    stamp.write_text(digest.hexdigest())
-    return True
 
 
 def _complaints(log: Path) -> str:

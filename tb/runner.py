@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -122,8 +121,8 @@ def run_block(
 ) -> bool:
     """Build and run a block's tests with each of its parameter sets, and report. True if all passed.
 
-    jobs: simulations at a time, and compilers of the one build that is made meanwhile. coverage: with builds
-    that count code coverage into run/coverage.dat. full: with the counts of make test, not the quick ones.
+    jobs: parameter sets at a time, and compilers of a build. coverage: with builds that count code coverage
+    into run/coverage.dat. full: with the counts of make test, not the quick ones.
     """
     module, bench = bench_of(block)
     if sim not in bench.simulators:
@@ -132,17 +131,15 @@ def run_block(
     if not full:
         print("every test with small counts; those of make test: FULL=1", flush=True)
     env = ONE_THREAD if full else {**ONE_THREAD, "ASSAY_QUICK": "1"}
-    builds = [Build(block, bench, params, sim, waves, coverage) for params in bench.params]
-    building = threading.Lock()
+    builds = [Build(block, bench, params, sim, waves, coverage, quick=not full) for params in bench.params]
 
     def run(build: Build) -> tuple[Verdict, str]:
         note = ""
         with hdl.alone(build):
             try:
-                with building:
-                    start = time.monotonic()
-                    if hdl.make(build, jobs, verbose):
-                        note = f"{build.title}: built in {time.monotonic() - start:.1f} s\n"
+                start = time.monotonic()
+                if hdl.make(build, jobs, verbose):
+                    note = f"{build.title}: built in {time.monotonic() - start:.1f} s\n"
                 outcome = simulate(build, module, seed, env=env, test=test, verbose=verbose)
             except UserError as error:
                 outcome = Verdict([], str(error))
@@ -151,7 +148,10 @@ def run_block(
 
     runs = []
     with ThreadPoolExecutor(jobs) as pool:
-        for build, (outcome, text) in zip(builds, pool.map(run, builds), strict=True):
+        # The last set is mostly the largest: no one shall wait for it alone.
+        started = [pool.submit(run, build) for build in reversed(builds)]
+        for build, future in zip(builds, reversed(started), strict=True):
+            outcome, text = future.result()
             print(text, flush=True)
             runs.append({"params": dict(build.params), "passed": outcome.passed, **asdict(outcome)})
     passed = all(run["passed"] for run in runs)

@@ -26,7 +26,14 @@ ENTRY = {
     "runtime_mismatches": 0,
     "runtime_failures": 0,
 }
-SUMMARY = {"mismatches": 0, "speed_ratio": 0.85}
+SUMMARY = {
+    "mismatches": 0,
+    "speed_ratio": 0.85,
+    "block_cold_s": 19.0,
+    "block_cold": "conv",
+    "block_warm_s": 2.5,
+    "block_warm": "fetch",
+}
 
 
 def missed(summary: dict[str, Any], key: str, entry: dict[str, Any]) -> list[str]:
@@ -70,7 +77,12 @@ def test_a_layer_that_misses_is_named(layer: int, change: dict[str, Any], name: 
 
 @pytest.mark.parametrize(
     "change, name",
-    [({"mismatches": 1}, "mismatches with the reference machine"), ({"speed_ratio": 0.79}, "speed_ratio")],
+    [
+        ({"mismatches": 1}, "mismatches with the reference machine"),
+        ({"speed_ratio": 0.79}, "speed_ratio"),
+        ({"block_cold_s": 20.1}, "make sim BLOCK=conv, cold, s"),
+        ({"block_warm_s": 3.1}, "make sim BLOCK=fetch, warm, s"),
+    ],
 )
 def test_a_figure_of_the_whole_run_that_misses_is_named(change: dict[str, Any], name: str) -> None:
     assert missed({**SUMMARY, **change}, "resnet50", ENTRY) == [name]

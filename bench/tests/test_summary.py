@@ -74,7 +74,9 @@ def summary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(program, "side_by_side", lambda *_: (fast, one))
     monkeypatch.setattr(measure, "measure", lambda net, config, *_, **__: measured(net, config))
     monkeypatch.setattr(speed, "SIZES", ((32, (1, 0, 0, 0)),))
-    monkeypatch.setattr(program.blocks, "measure", lambda block, seed: BlockTime(block, 9.0, 2.0))
+    times = {"conv": BlockTime("conv", 9.0, 1.0), "lib": BlockTime("lib", 8.0, 2.0)}
+    monkeypatch.setattr(program, "all_blocks", lambda: list(times))
+    monkeypatch.setattr(program.blocks, "measure", lambda block, seed: times[block])
     return tmp_path / "bench" / "summary.json"
 
 
@@ -86,7 +88,9 @@ def test_the_summary_has_what_issue_4_asks_for(summary: Path, capsys: pytest.Cap
     for point in found["scaling"]:
         assert point.keys() >= {"gmac", "wall_s", "python_share"}
         assert point["python_share"] == pytest.approx(1 / 11) and point["wall_s"] == pytest.approx(11)
-    assert (found["block_cold_s"], found["block_warm_s"]) == (9.0, 2.0)
+    assert (found["block_cold_s"], found["block_cold"]) == (9.0, "conv")
+    assert (found["block_warm_s"], found["block_warm"]) == (2.0, "lib")
+    assert [entry["block"] for entry in found["blocks"]] == ["conv", "lib"]
     assert "repeat: make bench SEED=3" in capsys.readouterr().out
 
 

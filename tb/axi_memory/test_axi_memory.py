@@ -17,7 +17,7 @@ from tb.agents.memory_log import MEMORY_HDL, MemoryLog
 from tb.agents.pins import to_int
 from tb.agents.rules import HDL_RULES, Violation
 from tb.agents.scoreboard import Idle, Mismatch, Scoreboard
-from tb.bench import Bench
+from tb.bench import Bench, lighter, quick, some
 
 BENCH = Bench(
     toplevel="axi_memory_bench",
@@ -45,6 +45,7 @@ class AxiMemoryEnv(BlockEnv):
     ) -> None:
         super().__init__(name, parent, dut)
         self.bug = bug
+        self.count = lighter(40, 1, 4)  # bursts of each kind
         self.violations: list[Violation] = []
         pins, passive = Axi4Pins(dut, "m_axi"), Axi4Pins(dut, "v_axi")
         words = 1 << int(dut.LOG_WORDS.value)
@@ -61,6 +62,7 @@ class AxiMemoryEnv(BlockEnv):
             pin.value = 0
         dut.program_seed.value = self.rng.getrandbits(32)
         dut.v_bug.value = self.bug
+        dut.count.value = self.count
         dut.eager.value = self.rng.getrandbits(1)
         memory = dut.u_memory
         memory.latency.value = self.timing.read_latency[0] + 1
@@ -104,14 +106,14 @@ class AxiMemoryEnv(BlockEnv):
 
 
 @cocotb.test()
-@cocotb.parametrize(run=range(6))
+@cocotb.parametrize(run=some(range(6)))
 async def both_back_ends_log_the_same_bursts(dut: Any, run: int) -> None:
     async with start(AxiMemoryEnv, dut) as env:
         await env.prepare()
         logged = await env.run()
         env.compare(env.python.bursts, logged)
-        assert env.scoreboard.compared == 120
-        assert any(not burst.full for burst in logged), "no partial strobe in the traffic"
+        assert env.scoreboard.compared == 3 * env.count
+        assert quick() or any(not burst.full for burst in logged), "no partial strobe in the traffic"
         # The passive monitor saw on the pins what the log says, in the same order and in the same cycles.
         for write in (False, True):
             seen = [burst for burst in env.verilog.bursts if burst.write == write]
@@ -127,7 +129,7 @@ async def both_back_ends_log_the_same_bursts(dut: Any, run: int) -> None:
 async def both_back_ends_give_the_same_errors(dut: Any) -> None:
     async with start(AxiMemoryEnv, dut) as env:
         await env.prepare()
-        read, write = env.rng.randrange(40), env.rng.randrange(40)
+        read, write = env.rng.randrange(env.count), env.rng.randrange(env.count)
         env.python.faults += [Fault(False, DECERR, read), Fault(True, DECERR, write)]
         memory = dut.u_memory
         memory.err_resp.value = DECERR
@@ -142,7 +144,7 @@ async def both_back_ends_give_the_same_errors(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(run=range(3))
+@cocotb.parametrize(run=some(range(3)))
 async def bursts_cut_off_by_reset_leave_nothing_behind(dut: Any, run: int) -> None:
     async with start(AxiMemoryEnv, dut) as env:
         dut.go.value = 1
@@ -153,7 +155,7 @@ async def bursts_cut_off_by_reset_leave_nothing_behind(dut: Any, run: int) -> No
         env.python.bursts.clear()
         logged = await env.run()
         env.compare(env.python.bursts, logged)
-        assert env.scoreboard.compared == 120
+        assert env.scoreboard.compared == 3 * env.count
 
 
 @cocotb.test()

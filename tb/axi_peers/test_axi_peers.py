@@ -17,7 +17,7 @@ from tb.agents.rules import HDL_RULES
 from tb.agents.scoreboard import Mismatch
 from tb.axi_peers.env import LitePeerEnv, PeerEnv, WireEnv
 from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Shape, pick, resps_of
-from tb.bench import Bench, light
+from tb.bench import Bench, light, lighter, some
 
 BENCH = Bench(
     toplevel="axi_peers",
@@ -87,7 +87,7 @@ def check_bursts(env: PeerEnv) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(memory=["theirs", "ours"], run=range(2))
+@cocotb.parametrize(memory=["theirs", "ours"], run=some(range(2)))
 async def our_manager_agrees_with_the_memory(dut: Any, memory: str, run: int) -> None:
     async with start(PeerEnv, dut, manager="ours", memory=memory) as env:
         await our_traffic(env, count())
@@ -156,7 +156,7 @@ async def their_traffic(env: PeerEnv, count: int) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(run=range(2))
+@cocotb.parametrize(run=some(range(2)))
 async def their_manager_agrees_with_our_memory(dut: Any, run: int) -> None:
     async with start(PeerEnv, dut, manager="theirs", memory="ours") as env:
         await their_traffic(env, count())
@@ -201,7 +201,7 @@ async def exokay_without_an_exclusive_access_is_named(dut: Any) -> None:
 @cocotb.test()
 async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
-        for _ in range(6):
+        for _ in range(lighter(6, 1, 3)):
             items = [Axi4Item(False, 64 * i, 4, 2, id=i % 3) for i in range(12)]
             items += [Axi4Item(True, PAGES * PAGE, 2, 2, data=bytes(8)) for _ in range(4)]
             tasks = [cocotb.start_soon(env.manager.transfer(item)) for item in items]
@@ -210,7 +210,7 @@ async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
             for task in tasks:
                 await task
             assert all(len(item.resps) in (0, 1 if item.write else item.beats) for item in items)
-        await our_traffic(env, 30)
+        await our_traffic(env, lighter(30, 1, 2))
         check_memory(env)
     env.no_violation()
 
@@ -282,7 +282,7 @@ async def a_broken_manager_is_caught(dut: Any, break_item: Callable[[Axi4Item], 
 
 
 @cocotb.test()
-@cocotb.parametrize(run=range(2))
+@cocotb.parametrize(run=some(range(2)))
 async def our_axi_lite_manager_agrees_with_their_memory(dut: Any, run: int) -> None:
     async with start(LitePeerEnv, dut, codes=(OKAY, SLVERR, DECERR)) as env:
         writing = cocotb.start_soon(env.accesses(True, count()))

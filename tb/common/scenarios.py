@@ -10,6 +10,7 @@ from models.isa import PAGE
 from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
+from tb.bench import lighter
 from tb.common.commands import SPACE, random_window, random_windows
 from tb.common.dma import DmaEnv
 from tb.common.watch import EngineError, value_of
@@ -25,9 +26,9 @@ async def random_commands(env_class: type[DmaEnv], dut: Any, count: int) -> None
 async def reset_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
     """Reset at random cycles; what is sent afterwards is done as if nothing had been."""
     async with start(env_class, dut) as env:
-        commands = random_windows(env.kind, env.rng, env.config, 40, words=40)
+        commands = random_windows(env.kind, env.rng, env.config, lighter(40, 1, 2), words=40)
         sending = cocotb.start_soon(env.run(commands))
-        for _ in range(4):
+        for _ in range(lighter(4, 1, 2)):
             await env.cycles(env.rng.randint(1, 150))
             await env.reset(env.rng.randint(1, 3))
         await sending
@@ -38,7 +39,7 @@ async def reset_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
 async def halt_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
     """Halt at random cycles: the rules of EngineMonitor hold until quiet, and after a reset all is well."""
     async with start(env_class, dut) as env:
-        for _ in range(4):
+        for _ in range(lighter(4, 1, 2)):
             running = cocotb.start_soon(env.run(random_windows(env.kind, env.rng, env.config, 6, words=60)))
             await env.cycles(env.rng.randint(1, 200))
             env.watch.halt()
@@ -53,7 +54,7 @@ async def first_error_is_reported(env_class: type[DmaEnv], dut: Any) -> None:
     """Error responses on random beats of random bursts, often with more behind them."""
     async with start(env_class, dut) as env:
         write, rng, faults = env.directions == "w", env.rng, env.memory.faults
-        for _ in range(5):
+        for _ in range(lighter(5, 1, 2)):
             first = env.predicted + rng.randint(0, 4)
             for index in (first, first + 1, first + rng.randint(1, 5)):
                 beat = (
@@ -108,7 +109,7 @@ async def nothing_outside_its_window(env_class: type[DmaEnv], dut: Any) -> None:
     address and command are reported once all before it are answered, and the next commands are done."""
     async with start(env_class, dut) as env:
         rng = env.rng
-        for _ in range(12):
+        for _ in range(lighter(12, 1, 3)):
             command = random_window(env.kind, rng, env.config, 60)
             first = command.address // PAGE * PAGE
             base = max(0, first - PAGE * rng.choice((0, 0, 1, 3)))

@@ -101,7 +101,7 @@ class ConvEnv(BlockEnv):
         n, rng = self.config.n, self.rng
         self.act_words: Image = image(rng, n)
         self.wgt_words: Image = image(rng, n)
-        self.words = lighter(800, 3)  # of one random command, about
+        self.words = lighter(800, 3, 6)  # of one random command, about
         self.left: Any = None  # int32 sums of a CONV without drain
 
         def stalls() -> Stalls:

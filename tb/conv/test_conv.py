@@ -8,7 +8,7 @@ import cocotb
 
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench, lighter, params
+from tb.bench import Bench, lighter, params, quick, some
 from tb.common.compute import ContractError, spoil
 from tb.conv.env import ConvEnv
 from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes
@@ -30,10 +30,10 @@ ONE_WORD = {"kw": 1, "kh": 1, "cb": 1, **ONE_PIXEL}
 
 
 @cocotb.test()
-@cocotb.parametrize(pressure=["none", "random"], salt=range(2))
+@cocotb.parametrize(pressure=["none", "random"], salt=some(range(2)))
 async def conv_matches_model_on_random_commands(dut, pressure, salt):
     async with start(ConvEnv, dut, pressure=pressure, salt=salt) as env:
-        await env.run(random_convs(env.rng, env.config, lighter(24, 2), env.words))
+        await env.run(random_convs(env.rng, env.config, lighter(24, 2, 6), env.words))
 
 
 @cocotb.test()
@@ -45,9 +45,9 @@ async def conv_does_every_kernel_step_and_tiling(dut):
         slides = every_slide(rng, config)
         if config.n == 4:
             reaches = every_reach(rng, config)
-            commands += reaches[: lighter(len(reaches), 10)]
+            commands += reaches[: lighter(len(reaches), 10, 30)]
             tilings = every_tiling(rng, config)
-            commands += tilings[: lighter(len(tilings), 10)]
+            commands += tilings[: lighter(len(tilings), 10, 30)]
         wraps = {"act_base": 0xFFFF, "wgt_base": 0xFFFF, "kw": 2, "kx_step": 1}
         commands += [make(rng, config, 1, **wraps) for make in (random_conv, window_conv)]
         for kernel in slides.values():
@@ -58,10 +58,14 @@ async def conv_does_every_kernel_step_and_tiling(dut):
 @cocotb.test()
 async def conv_stalls_for_every_cause_and_loses_nothing(dut):
     async with start(ConvEnv, dut, pressure="heavy") as env:
-        await env.run(random_convs(env.rng, env.config, lighter(16, 2), env.words // 4))
+        await env.run(random_convs(env.rng, env.config, lighter(16, 2, 8), env.words // 4))
         # Commands of one word: descriptor and token must be taken in the same cycle, or neither.
         await env.run([random_conv(env.rng, env.config, 1, **ONE_WORD, signal_load=True) for _ in range(20)])
-        await env.run([part for _ in range(15) for part in split_conv(env.rng, env.config, 1, largest=2)])
+        for _ in range(10):  # a few at a time may meet a cause late
+            times = range(lighter(15, 1, 5))
+            await env.run([part for _ in times for part in split_conv(env.rng, env.config, 1, largest=2)])
+            if not quick() or len(env.watch.causes) == 4:
+                break
     assert set(env.watch.causes) == {"weights", "bank", "desc", "token"}, env.watch.causes
 
 
@@ -69,7 +73,7 @@ async def conv_stalls_for_every_cause_and_loses_nothing(dut):
 async def conv_windows_stall_for_every_cause_and_lose_nothing(dut):
     """Between the words of a row, too: a tile may start anywhere in it."""
     async with start(ConvEnv, dut, pressure="heavy") as env:
-        tiles = [{"tile": env.rng.randint(1, 4), "signal_load": True} for _ in range(lighter(12, 3))]
+        tiles = [{"tile": env.rng.randint(1, 4), "signal_load": True} for _ in range(lighter(12, 3, 6))]
         await env.run([window_conv(env.rng, env.config, env.words // 4, **tile) for tile in tiles])
         for _ in range(20):  # post's pace may hide a cause for a while
             small = [window_conv(env.rng, env.config, 1, **ONE_PIXEL, signal_load=True) for _ in range(20)]
@@ -83,7 +87,8 @@ async def conv_windows_stall_for_every_cause_and_lose_nothing(dut):
 async def conv_adds_up_one_pixel_of_both_kinds(dut):
     """The shortest way from a sum to the next addition to it."""
     async with start(ConvEnv, dut, pressure="none") as env:
-        await env.run([part for _ in range(40) for part in split_conv(env.rng, env.config, 1, largest=1)])
+        times = range(lighter(40, 1, 8))
+        await env.run([part for _ in times for part in split_conv(env.rng, env.config, 1, largest=1)])
 
 
 def long_passes(env, count):
@@ -129,13 +134,13 @@ async def words_without_bubble(env, commands):
 @cocotb.test()
 async def conv_has_no_bubble_between_passes_tiles_and_commands(dut):
     async with start(ConvEnv, dut, pressure="none") as env:
-        await words_without_bubble(env, long_passes(env, lighter(12, 3)))
+        await words_without_bubble(env, long_passes(env, lighter(12, 3, 6)))
 
 
 @cocotb.test()
 async def conv_has_no_bubble_between_rows_tiles_and_commands_of_windows(dut):
     async with start(ConvEnv, dut, pressure="none") as env:
-        await words_without_bubble(env, long_windows(env, lighter(12, 3)))
+        await words_without_bubble(env, long_windows(env, lighter(12, 3, 6)))
 
 
 @cocotb.test(expect_error=ContractError)
@@ -164,7 +169,7 @@ async def conv_counts_beyond_eight_bits(dut):
     wide = [(random_conv, fields) for fields in passes] + [(window_conv, fields) for fields in windows]
     async with start(ConvEnv, dut, pressure="none") as env:
         # All of them only where a weight block takes few cycles.
-        for make, fields in env.rng.sample(wide, lighter(len(wide), 3) if env.config.n == 4 else 1):
+        for make, fields in env.rng.sample(wide, lighter(len(wide), 3, 6) if env.config.n == 4 else 1):
             await env.run([make(env.rng, env.config, 1, **fields)])
 
 

@@ -13,10 +13,10 @@ from tb.agents.burst import OKAY, SLVERR
 from tb.agents.env import start
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench
+from tb.bench import Bench, lighter, some
 from tb.common.watch import Gate, value_of
-from tb.csr.env import OFFSETS, CsrEnv
-from tb.csr.registers import ACCOUNTS, SPACE, STAMPS, WRITABLE
+from tb.csr.env import OFFSETS, CsrEnv, every_word
+from tb.csr.registers import ACCOUNTS, STAMPS, WRITABLE
 from tb.csr.stimulus import Actions
 
 LOGS = ("LOG_ACT", "LOG_WGT", "LOG_OUT", "LOG_PAR", "LOG_RES", "LOG_DEPTH", "LOG_LINE", "LOG_BURST")
@@ -34,12 +34,12 @@ async def csr_resets_every_register_to_its_value(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(profile=range(3))
+@cocotb.parametrize(profile=some(range(3)))
 async def csr_obeys_the_rdl_in_random_accesses(dut: Any, profile: int) -> None:
     """Any address, data and strobes, busy or not, events and error records between."""
     async with start(CsrEnv, dut) as env:
         actions = Actions(env.rng)
-        for _ in range(200):
+        for _ in range(lighter(200, 1, 2)):
             drawn = actions.draw()
             match drawn["action"]:
                 case "event":
@@ -71,7 +71,7 @@ async def csr_refuses_writes_to_ro_and_holes(dut: Any) -> None:
     """Every word that is not writable answers SLVERR, and nothing anywhere has changed afterwards."""
     async with start(CsrEnv, dut, stalls=False) as env:
         env.set_errors()
-        for addr in range(0, SPACE, 4):
+        for addr in every_word(env.rng):
             register = env.model.registers.get(addr)
             if register is None or not register.writable:
                 await env.write(addr, 0xFFFF_FFFF)
@@ -145,7 +145,7 @@ async def csr_loses_no_event_in_the_cycle_of_a_clear(dut: Any, bit: int) -> None
 
 
 @cocotb.test()
-@cocotb.parametrize(profile=range(3))
+@cocotb.parametrize(profile=some(range(3)))
 async def csr_takes_requests_before_it_has_answered(dut: Any, profile: int) -> None:
     """Addresses and data at paces of their own, without waiting for responses: none is lost or swapped."""
     async with start(CsrEnv, dut) as env:

@@ -14,7 +14,7 @@ from tb.agents.axi4 import Fault
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench
+from tb.bench import Bench, fewer, lighter, some
 from tb.common.commands import random_command, random_compute, random_window
 from tb.common.watch import EngineError, Gate
 from tb.fetch.env import AHEAD, FetchEnv, Handed
@@ -34,11 +34,11 @@ BENCH = Bench(
 
 
 @cocotb.test()
-@cocotb.parametrize(profile=range(3))
+@cocotb.parametrize(profile=some(range(3)))
 async def fetch_hands_out_programs_in_order(dut: Any, profile: int) -> None:
     """Any length; with END, without (overrun), or with commands behind END, which must not appear."""
     async with start(FetchEnv, dut) as env:
-        for _ in range(6):
+        for _ in range(lighter(6, 1, 2)):
             program = commands(env, env.rng.choice((0, 1, 3, 4, 5, env.rng.randint(6, 25))))
             if env.rng.random() < 0.7:
                 program += [End(stamp=True)]
@@ -64,7 +64,7 @@ async def fetch_counts_beyond_a_byte(dut: Any) -> None:
 async def fetch_starts_no_burst_after_end(dut: Any) -> None:
     """END as first, second... command of a burst, and PROG_LEN says that there is much more."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
-        for before in range(12):
+        for before in range(lighter(12, 1, 3)):
             program = [*commands(env, before), End(), *commands(env, 30)]
             await env.execute(0x10000, program, env.rng.randint(len(program), 65535))
 
@@ -117,7 +117,7 @@ async def fetch_refuses_each_bad_field(dut: Any) -> None:
     """One rule at a time on a command that is otherwise good; what is just good passes."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
         bad_here, good_here = bounds(env.config)
-        for kind, fields in [*BAD, *bad_here]:
+        for kind, fields in fewer(env.rng, [*BAD, *bad_here], 4):
             calm = CALM if kind is Conv else {}
             if kind is End:
                 bad: Command = End(**fields)
@@ -140,7 +140,7 @@ async def fetch_agrees_with_isa_on_random_fields(dut: Any) -> None:
     """Good commands with a field or some bits changed: good or bad as models/isa.py says."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
         rng = env.rng
-        for _ in range(75):
+        for _ in range(lighter(75, 1, 5)):
             raw = bytearray(random_command(rng, env.config).encode())
             for _ in range(rng.choice((1, 1, 3))):
                 bit = rng.choice((rng.randrange(32), rng.randrange(512)))
@@ -156,7 +156,7 @@ async def fetch_refuses_unknown_opcodes(dut: Any) -> None:
     """Every opcode one bit away from a known one, and some others."""
     async with start(FetchEnv, dut, timing=FAST, stalls=False) as env:
         near = {int(op) ^ 1 << bit for op in Opcode for bit in range(8)} | {0, 5, 14, 16, 255}
-        for opcode in sorted(near - {int(op) for op in Opcode}):
+        for opcode in fewer(env.rng, sorted(near - {int(op) for op in Opcode}), 4):
             bad = bytes([opcode]) + random_window(Load, env.rng, env.config).encode()[1:]
             await env.execute(
                 anywhere(env.rng), [*commands(env, env.rng.choice((0, 1, 2, 2, 11))), bad, End()]
@@ -164,7 +164,7 @@ async def fetch_refuses_unknown_opcodes(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(resp=[SLVERR, DECERR])
+@cocotb.parametrize(resp=some([SLVERR, DECERR]))
 async def fetch_reports_read_errors(dut: Any, resp: int) -> None:
     """Any beat of any burst; no command with a failed beat, or behind one, is handed out."""
     async with start(FetchEnv, dut) as env:
@@ -199,7 +199,7 @@ async def fetch_halts_in_every_state(dut: Any) -> None:
 async def fetch_stops_at_halt(dut: Any) -> None:
     """Halt at any cycle: no new burst, no command, and quiet comes; then a program runs as ever."""
     async with start(FetchEnv, dut) as env:
-        for _ in range(7):
+        for _ in range(lighter(7, 1, 3)):
             base = anywhere(env.rng)
             await env.start(base, env.load_program(base, [*commands(env, 30), End()]))
             await env.cycles(env.rng.randint(0, 120))
@@ -214,7 +214,7 @@ async def fetch_stops_at_halt(dut: Any) -> None:
 @cocotb.test()
 async def fetch_works_after_reset_in_flight(dut: Any) -> None:
     async with start(FetchEnv, dut) as env:
-        for _ in range(7):
+        for _ in range(lighter(7, 1, 3)):
             base = anywhere(env.rng)
             await env.start(base, env.load_program(base, [*commands(env, 20), End()]))
             await env.cycles(env.rng.randint(1, 150))

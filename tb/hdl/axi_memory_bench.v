@@ -9,6 +9,7 @@ module axi_memory_bench #(
     input  wire                clk,
     input  wire                rst_n,
     input  wire                go,
+    input  wire [        15:0] count,
     input  wire [        31:0] program_seed,
     input  wire                eager,
     input  wire [         2:0] v_bug,
@@ -87,12 +88,12 @@ module axi_memory_bench #(
 
   axi_traffic #(
       .DATA_W(DATA_W),
-      .COUNT(16'd40),
       .LOG_SPAN(LOG_WORDS + $clog2(DATA_W / 8))
   ) u_traffic_p (
       .clk(clk),
       .rst_n(rst_n),
       .go(go),
+      .count(count),
       .program_seed(program_seed),
       .eager(eager),
       .bug(3'd0),
@@ -130,12 +131,12 @@ module axi_memory_bench #(
 
   axi_traffic #(
       .DATA_W(DATA_W),
-      .COUNT(16'd40),
       .LOG_SPAN(LOG_WORDS + $clog2(DATA_W / 8))
   ) u_traffic_v (
       .clk(clk),
       .rst_n(rst_n),
       .go(go),
+      .count(count),
       .program_seed(program_seed),
       .eager(eager),
       .bug(v_bug),

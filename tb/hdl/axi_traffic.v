@@ -13,13 +13,13 @@ module axi_traffic #(
     parameter integer        DATA_W    = 128,
     parameter integer        ADDR_W    = 32,
     parameter integer        ID_W      = 4,
-    parameter         [15:0] COUNT     = 64,   // bursts of each kind
     parameter integer        LOG_SPAN  = 16,   // bytes
     parameter         [ 7:0] MAX_BEATS = 16    // a power of two
 ) (
     input  wire                clk,
     input  wire                rst_n,
     input  wire                go,
+    input  wire [        15:0] count,          // bursts of each kind; stable while go
     input  wire [        31:0] program_seed,
     input  wire                eager,          // never pause
     input  wire [         2:0] bug,
@@ -57,7 +57,7 @@ module axi_traffic #(
 
   localparam integer LOG_BYTES = $clog2(DATA_W / 8);
   localparam [2:0] SIZE = LOG_BYTES[2:0];
-  localparam [15:0] ALL_READS = COUNT << 1;
+  wire [15:0] all_reads = count << 1;
 
   // A hash, so that burst k has the same address, length and data whenever it is sent.
   function [31:0] mix;
@@ -102,8 +102,8 @@ module axi_traffic #(
   wire [31:0] write_random = mix(program_seed ^ {16'd2, writes_sent});
   wire [31:0] fill_random = mix(program_seed ^ {16'd2, writes_filled});
   // The second pass reads what the writes left.
-  wire second = reads_sent >= COUNT;
-  wire may_read = reads_sent < ALL_READS && (!second || writes_done == COUNT);
+  wire second = reads_sent >= count;
+  wire may_read = reads_sent < all_reads && (!second || writes_done == count);
   wire [31:0] lanes = {fill_random[27:0], fill_random[31:28]} ^ {32{w_idle}};
   wire w_done = m_axi_wvalid && m_axi_wready;
   wire w_idle = !m_axi_wvalid || (w_done && m_axi_wlast);
@@ -123,7 +123,7 @@ module axi_traffic #(
   assign m_axi_rready = eager || noise[13];
   assign m_axi_bready = eager || noise[17];
   assign m_axi_wlast = beat == w_len || (bug == 3'd4 && beat == 8'd0);
-  assign done = reads_done == ALL_READS;
+  assign done = reads_done == all_reads;
 
   always @(posedge clk) begin
     if (!rst_n) begin
@@ -154,8 +154,8 @@ module axi_traffic #(
       end
       if (m_axi_rvalid && m_axi_rready && m_axi_rlast) reads_done <= reads_done + 1;
       if (!m_axi_awvalid || m_axi_awready) begin
-        m_axi_awvalid <= writes_sent < COUNT && !pause_aw;
-        if (writes_sent < COUNT && !pause_aw) begin
+        m_axi_awvalid <= writes_sent < count && !pause_aw;
+        if (writes_sent < count && !pause_aw) begin
           aw_addr <= address(write_random, 1'b1);
           m_axi_awlen <= write_random[30:23] & (MAX_BEATS - 8'd1);
           writes_sent <= writes_sent + 1;
@@ -166,8 +166,8 @@ module axi_traffic #(
       if (w_idle) begin
         beat <= 0;
         w_len <= fill_random[30:23] & (MAX_BEATS - 8'd1);
-        m_axi_wvalid <= writes_filled < COUNT && !pause_w;
-        if (writes_filled < COUNT && !pause_w) writes_filled <= writes_filled + 1;
+        m_axi_wvalid <= writes_filled < count && !pause_w;
+        if (writes_filled < count && !pause_w) writes_filled <= writes_filled + 1;
       end
       if (w_idle || w_done) begin
         for (lane = 0; lane < DATA_W / 8; lane = lane + 1) begin

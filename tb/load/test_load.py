@@ -14,7 +14,7 @@ from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench
+from tb.bench import Bench, fewer, lighter, some
 from tb.common import scenarios
 from tb.common.commands import Windows, random_window, random_windows
 from tb.common.watch import Gate
@@ -33,11 +33,11 @@ BENCH = Bench(
 
 
 @cocotb.test()
-@cocotb.parametrize(profile=range(3))
+@cocotb.parametrize(profile=some(range(3)))
 async def load_matches_model_under_random_pace(dut: Any, profile: int) -> None:
     async with start(LoadEnv, dut) as env:
         commands = Windows(Load, env.rng, env.config)
-        await env.run(commands.draw() for _ in range(15))
+        await env.run(commands.draw() for _ in range(lighter(15, 1, 2)))
         await env.drained()
 
 
@@ -79,7 +79,7 @@ async def load_honours_wide_counts(dut: Any) -> None:
         }
         wide: list[dict[str, int]] = [{name: 259} for name in one]
         wide += [{"count_x": 259, "count_y": 2}, {"count_x": 2, "count_y": 259}]
-        for counts in wide:
+        for counts in fewer(env.rng, wide, 3):
             await env.run([random_window(Load, env.rng, env.config, **one | counts)])
         await env.drained()
 
@@ -215,7 +215,7 @@ async def load_reports_an_error_on_any_beat(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(resp=[SLVERR, DECERR])
+@cocotb.parametrize(resp=some([SLVERR, DECERR]))
 async def load_gives_no_token_after_error_in_last_beat(dut: Any, resp: int) -> None:
     await scenarios.error_of_last_burst(LoadEnv, dut, resp)
 

@@ -26,7 +26,7 @@ from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
 from tb.agents.pins import Stalls, to_int
-from tb.bench import Bench, light, params, seed
+from tb.bench import Bench, fewer, light, params, seed
 from tb.chip import host
 from tb.chip.programs import Image, random_image
 from tb.chip.score import ProgramScore, expected_columns, table_of
@@ -217,7 +217,7 @@ async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
     async with start(NpuEnv, dut) as env:
         # The first read is of fetch, the last one of load.
         places = [(False, "first"), (False, "last"), (True, "any"), (False, "any")]
-        for resp, (write, place) in product((2, 3), places):
+        for resp, (write, place) in fewer(env.rng, [*product((2, 3), places)], 2):
             image = env.prepare()
             trace = env.predict(image)
             count = trace.counters()["write_bursts" if write else "read_bursts"]
@@ -250,7 +250,8 @@ async def npu_survives_reset_in_flight(dut: Any) -> None:
     async with start(NpuEnv, dut) as env:
         watch = env.watch
         moments: list[Callable[[], Any]] = [lambda: True, lambda: watch.writes]
-        for there in moments + [partial(watch.works.get, engine) for engine in watch.idle]:
+        moments += [partial(watch.works.get, engine) for engine in watch.idle]
+        for there in fewer(env.rng, moments, 2):
             await env.start(env.prepare())
             while not there():
                 await env.cycles(1)

@@ -19,10 +19,18 @@ from tb.agents.burst import OKAY
 from tb.registers.rdl import Field, Index
 
 
+@functools.cache
+def _templates() -> Any:
+    """PeakRDL's, which take longer to compile than to fill in."""
+    return PyUVMExporter().jj_env
+
+
 def export_pyuvm(top: AddrmapNode, path: Path) -> None:
     """Write the register model as a Python module; its class `npu` is the block."""
     # Names by path and not by type: those of types carry the build's parameters.
-    PyUVMExporter().export(top, str(path), reuse_class_definitions=False)
+    exporter = PyUVMExporter()
+    exporter.jj_env = _templates()
+    exporter.export(top, str(path), reuse_class_definitions=False)
 
 
 def uvm_block(top: AddrmapNode) -> uvm_reg_block:

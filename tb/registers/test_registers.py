@@ -19,7 +19,7 @@ from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
 from tb.agents.burst import OKAY, SLVERR
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
-from tb.bench import Bench, params
+from tb.bench import Bench, fewer, params, some
 from tb.common.collector import Collector
 from tb.common.cover import Hits
 from tb.registers.coverage import COVERAGE, KEPT, KINDS, bin_of
@@ -177,13 +177,15 @@ def after_write(field: Field, old: int, data: int, mask: int) -> int:
 async def walk_resets(env: RegistersEnv) -> None:
     """After a reset in the middle every field has its reset value; what has none keeps what it had."""
     kept = {}
-    for register in env.registers:
+    some_words = {r.offset for r in fewer(env.rng, [r for r in env.registers if r.index], 8)}
+    walked = [register for register in env.registers if not register.index or register.offset in some_words]
+    for register in walked:
         if register.reset is None:
             kept[register.name] = await env.poke(register, env.rng.getrandbits(32))
     await dirty_named(env)
     await env.reset()
     env.block.reset()
-    for register in env.registers:
+    for register in walked:
         expected = kept.get(register.name, register.reset)
         assert expected is not None
         if register.reset is not None:
@@ -242,7 +244,9 @@ async def walk_holes(env: RegistersEnv) -> None:
     """Every word that is no register answers reads and writes with an error, reads 0 and changes nothing."""
     before = env.snapshot()
     taken = {register.offset for register in env.registers}
-    for offset in sorted(set(range(0, SPACE, 4)) - taken):
+    holes = sorted(set(range(0, SPACE, 4)) - taken)
+    beside = {hole for hole in holes if {hole - 4, hole + 4} & taken}  # the first and the last of each gap
+    for offset in sorted(beside | {*fewer(env.rng, holes, 8)}):
         data, resp = await env.host.read(offset)
         env.same(f"hole {offset:#x}", data, 0)
         env.same(f"the answer to a read of hole {offset:#x}", resp, SLVERR)
@@ -371,7 +375,7 @@ WRONG = {
 
 
 @cocotb.test()
-@cocotb.parametrize(what=list(WRONG))
+@cocotb.parametrize(what=some([*WRONG]))
 async def walks_catch_a_wrong_rdl(dut: Any, what: str) -> None:
     """The twin of the three walks."""
     right, wrong, walk, words = WRONG[what]

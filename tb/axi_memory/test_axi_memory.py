@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,16 @@ from pyuvm import uvm_component
 
 from tb.agents.axi4 import Axi4Monitor, Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR, Burst
+from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.memory_log import MEMORY_HDL, MemoryLog
-from tb.agents.pins import to_int
+from tb.agents.pins import Stalls, to_int
 from tb.agents.rules import HDL_RULES, Violation
 from tb.agents.scoreboard import Idle, Mismatch, Scoreboard
+from tb.axi_memory.coverage import CHANNELS, COVERAGE, place
 from tb.bench import Bench, lighter, quick, some
+from tb.common.collector import Collector
+from tb.common.pace import Pace
 
 BENCH = Bench(
     toplevel="axi_memory_bench",
@@ -30,10 +36,44 @@ BENCH = Bench(
     ],
     public=[
         ("axi_memory_bench", "*"),
-        *(("axi_memory", name) for name in ("latency", "jitter", "stall", "err_*", "*_count", "random")),
+        *(("axi_memory", name) for name in ("latency", "jitter", "stall*", "err_*", "*_count", "random")),
         ("axi_rules", "rule"),
     ],
 )
+
+
+PAGE = 4096
+ALL_BEATS = 0x1FF  # axi_memory.v's err_beat
+
+
+class Answers(uvm_component):
+    """The responses of every read beat on a port: per ID, in order, a tuple a burst."""
+
+    def __init__(self, name: str, parent: uvm_component, pins: Axi4Pins) -> None:
+        super().__init__(name, parent)
+        self.pins = pins.channels["r"]
+        self.bursts: dict[int, list[tuple[int, ...]]] = {}
+        self.interleaved = False
+        self._open: dict[int, list[int]] = {}
+
+    async def run_phase(self) -> None:
+        await at_every(self.pins.edge, self._sample)
+
+    def _sample(self) -> None:
+        valid, ready, values = self.pins.sample()
+        if not (valid and ready):
+            return
+        beat = dict(zip(self.pins.payload, values, strict=True))
+        axi_id, resp = int(beat["id"] or 0), int(beat["resp"] or 0)
+        self._open.setdefault(axi_id, []).append(resp)
+        self.interleaved |= len(self._open) > 1
+        if beat["last"]:
+            self.bursts.setdefault(axi_id, []).append(tuple(self._open.pop(axi_id)))
+
+    def flush(self) -> None:
+        """Forget what a reset cuts off, and what was before."""
+        self._open.clear()
+        self.bursts.clear()
 
 
 class AxiMemoryEnv(BlockEnv):
@@ -55,6 +95,21 @@ class AxiMemoryEnv(BlockEnv):
         self.verilog = Axi4Monitor("verilog", self, passive, report=self.violations.append)
         self.scoreboard = Scoreboard("scoreboard", self)
         self.log: MemoryLog
+        self.cover = Collector("cover", self, COVERAGE).hits
+        ports = {"python": pins, "verilog": passive}
+        self.answers = {end: Answers(f"answers_{end}", self, port) for end, port in ports.items()}
+        for end, port in ports.items():
+            Pace(f"pace_{end}", self, port.channels, self._run(end), self._cut)
+
+    def _run(self, end: str) -> Callable[[str, str, int], None]:
+        def run(channel: str, stall: str, cycles: int) -> None:
+            if stall != "moves":
+                self.cover.sample(back_end=end, channel=channel, stall=stall, run=cycles)
+
+        return run
+
+    def _cut(self, channel: str, cut: str) -> None:
+        self.cover.sample(cut_channel=channel, cut=cut)
 
     def start_of_simulation_phase(self) -> None:
         dut = self.dut
@@ -68,7 +123,9 @@ class AxiMemoryEnv(BlockEnv):
         memory.latency.value = self.timing.read_latency[0] + 1
         memory.jitter.value = self.timing.read_latency[1] - self.timing.read_latency[0]
         memory.stall.value = self.rng.choice((0, 20, 128, 230))
+        memory.stall_on.value = 0x1F
         memory.random.value = self.rng.getrandbits(64) | 1
+        memory.err_beat.value = ALL_BEATS
         memory.err_read.value = memory.err_write.value = 0xFFFF_FFFF
 
     async def toggle(self, request: Any, answer: Any) -> None:
@@ -84,6 +141,7 @@ class AxiMemoryEnv(BlockEnv):
         await self.toggle(self.dut.flush, self.dut.flushed)
         self.log = MemoryLog("axi", len(self.dut.m_axi_wstrb))
         self.log.read()
+        await self.cycles(10)  # a long gap on every channel
 
     async def run(self) -> list[Burst]:
         """Both programs to their end; returns the bursts of the log."""
@@ -96,7 +154,31 @@ class AxiMemoryEnv(BlockEnv):
             raise TimeoutError("traffic did not finish")
         assert not self.violations and self.dut.rule.value == 0 and self.dut.busy.value == 0
         await self.toggle(self.dut.flush, self.dut.flushed)
-        return self.log.read().bursts()
+        logged = self.log.read().bursts()
+        self._count("python", self.python.bursts)
+        self._count("verilog", logged)
+        return logged
+
+    def _count(self, end: str, bursts: Sequence[Burst]) -> None:
+        """Functional coverage of a program."""
+        width, cover = len(self.dut.m_axi_wstrb), self.cover
+        for burst in bursts:
+            first, last = burst.addr, burst.addr + burst.beats * width
+            page = "inside" if first % PAGE and last % PAGE else "ends" if first % PAGE else "begins"
+            wait = burst.end - burst.start - burst.beats
+            cover.sample(
+                back_end=end, access=burst.write, width=width, beats=burst.beats, page=page, wait=max(0, wait)
+            )
+            if burst.write:
+                cover.sample(back_end=end, strobes=burst.full)
+                cover.sample(back_end=end, written=burst.resp)
+        for resps in (resps for found in self.answers[end].bursts.values() for resps in found):
+            if any(resps):
+                cover.sample(back_end=end, error=max(resps), failing=place(resps))
+        starts = [burst.start for burst in bursts if not burst.write]
+        cover.sample(back_end=end, order="in_order" if starts == sorted(starts) else "overtaking")
+        if self.answers[end].interleaved:
+            cover.sample(back_end=end, order="interleaved")
 
     def compare(self, expected: list[Burst], actual: list[Burst]) -> None:
         """Order between IDs is not defined: sort by stream, keep the order in each."""
@@ -105,10 +187,25 @@ class AxiMemoryEnv(BlockEnv):
                 add(burst)
 
 
+def timing_of(rng: random.Random, stalled: str) -> MemoryTiming:
+    """Of the memory in Python: one channel holds back, or any of them; reads may overtake."""
+    timing = MemoryTiming.pick(rng)
+    if stalled in CHANNELS:
+        timing.stalls = {stalled: Stalls(rng, 0.7, 6)}
+    timing.outstanding, timing.reorder = 16, stalled != "r"
+    return timing
+
+
 @cocotb.test()
-@cocotb.parametrize(run=some(range(6)))
-async def both_back_ends_log_the_same_bursts(dut: Any, run: int) -> None:
-    async with start(AxiMemoryEnv, dut) as env:
+@cocotb.parametrize(stalled=some([*CHANNELS, "any", "some", "more"]))
+async def both_back_ends_log_the_same_bursts(dut: Any, stalled: str) -> None:
+    """Under any pace, and with one channel alone on which both memories hold back."""
+    timing = timing_of(random.Random(cocotb.RANDOM_SEED), stalled)
+    async with start(AxiMemoryEnv, dut, timing=timing) as env:
+        if stalled in CHANNELS:
+            dut.eager.value = 1
+            dut.u_memory.stall.value = 200
+            dut.u_memory.stall_on.value = 1 << CHANNELS.index(stalled)
         await env.prepare()
         logged = await env.run()
         env.compare(env.python.bursts, logged)
@@ -123,34 +220,77 @@ async def both_back_ends_log_the_same_bursts(dut: Any, run: int) -> None:
             assert len({a.end - b.end for a, b in zip(seen, wrote, strict=True)}) == 1
         await env.toggle(dut.dump_req, dut.dump_done)
         assert np.array_equal(np.fromfile("dump.bin", np.uint8), env.memory)
+        if stalled in CHANNELS:
+            env.cover.sample(alone=stalled)
+
+
+def mix(value: int) -> int:
+    """axi_traffic.v's hash."""
+    value = (value ^ value >> 16) * 0x7FEB_352D & 0xFFFF_FFFF
+    value = (value ^ value >> 15) * 0x846C_A68B & 0xFFFF_FFFF
+    return value ^ value >> 16
+
+
+def failing_reads(
+    rng: random.Random, program_seed: int, reads: int, places: Sequence[str]
+) -> list[tuple[int, int]]:
+    """(read of the traffic, which has `reads`, beat of it) for each of these places, as far as there are such and they are so
+    far apart that the memory in Verilog, which knows one fault at a time, has answered one by the next."""
+    beats = [(mix(program_seed ^ (1 << 16 | read)) >> 23 & 15) + 1 for read in range(reads)]
+    found: list[tuple[int, int]] = []
+    for where in places:
+        fits = [
+            read
+            for read, count in enumerate(beats)
+            if (count == 1 if where == "only" else count > 2) and all(abs(read - r) > 20 for r, _ in found)
+        ]
+        if fits:
+            read = rng.choice(fits)
+            beat = {"first": 0, "middle": rng.randint(1, max(1, beats[read] - 2)), "last": beats[read] - 1}
+            found.append((read, beat.get(where, ALL_BEATS)))
+    return sorted(found)
 
 
 @cocotb.test()
-async def both_back_ends_give_the_same_errors(dut: Any) -> None:
+@cocotb.parametrize(resp=[SLVERR, DECERR], places=[("only", "first", "last"), ("middle", "all", "only")])
+async def both_back_ends_give_the_same_errors(dut: Any, resp: int, places: tuple[str, ...]) -> None:
+    """On a beat of some reads, on all beats of others, and on a write."""
     async with start(AxiMemoryEnv, dut) as env:
         await env.prepare()
-        read, write = env.rng.randrange(env.count), env.rng.randrange(env.count)
-        env.python.faults += [Fault(False, DECERR, read), Fault(True, DECERR, write)]
-        memory = dut.u_memory
-        memory.err_resp.value = DECERR
-        memory.err_read.value = memory.read_count.value.to_unsigned() + read
+        # Each address is read twice.
+        reads = failing_reads(env.rng, int(dut.program_seed.value), 2 * env.count, places)
+        write, memory = env.rng.randrange(env.count), dut.u_memory
+        env.python.faults.append(Fault(True, resp, write))
+        env.python.faults += [
+            Fault(False, resp, read, beat=None if beat == ALL_BEATS else beat) for read, beat in reads
+        ]
+        memory.err_resp.value = resp
         memory.err_write.value = memory.write_count.value.to_unsigned() + write
+        first = memory.read_count.value.to_unsigned()
+
+        async def fail_reads() -> None:
+            for read, beat in reads:
+                memory.err_read.value, memory.err_beat.value = first + read, beat
+                while sum(not burst.write for burst in env.verilog.bursts) <= read:
+                    await env.cycles(1)
+
+        cocotb.start_soon(fail_reads())
         logged = await env.run()
         env.compare(env.python.bursts, logged)
-        assert [sum(burst.resp == DECERR for burst in logged if burst.write == way) for way in (0, 1)] == [
-            1,
-            1,
-        ]
+        for way, count in ((False, len(reads)), (True, 1)):
+            assert sum(burst.resp == resp for burst in logged if burst.write == way) == count
+        assert env.answers["python"].bursts == env.answers["verilog"].bursts
 
 
 @cocotb.test()
 @cocotb.parametrize(run=some(range(3)))
 async def bursts_cut_off_by_reset_leave_nothing_behind(dut: Any, run: int) -> None:
     async with start(AxiMemoryEnv, dut) as env:
-        dut.go.value = 1
-        await env.cycles(env.rng.randint(20, 200))
-        dut.go.value = 0
-        await env.reset()
+        for _ in range(12):
+            dut.go.value = 1
+            await env.cycles(env.rng.randint(20, 120))
+            dut.go.value = 0
+            await env.reset()
         await env.prepare()
         env.python.bursts.clear()
         logged = await env.run()
@@ -182,6 +322,16 @@ async def read_latency_is_as_asked(dut: Any) -> None:
         for bursts, least in ((env.python.bursts, 30), (logged, 31)):
             waits = [burst.end - burst.start - (burst.beats - 1) for burst in bursts if not burst.write]
             assert min(waits) == least, f"{min(waits)} cycles, asked for {least}"
+
+
+@cocotb.test()
+async def late_data_are_waited_for(dut: Any) -> None:
+    """Every answer after more than a thousand cycles."""
+    timing = MemoryTiming((1200, 1500), (1200, 1500), outstanding=16)
+    async with start(AxiMemoryEnv, dut, timing=timing) as env:
+        await env.prepare()
+        env.compare(env.python.bursts, await env.run())
+        assert env.scoreboard.compared == 120
 
 
 @cocotb.test(expect_error=Mismatch)
@@ -225,6 +375,7 @@ async def both_checkers_name_the_rule(dut: Any, bug_rule: tuple[int, str]) -> No
         await env.reset()
         assert env.violations[0].rule == rule
         assert HDL_RULES[int(dut.rule.value)] == rule
+        env.cover.sample(rule=rule)
         dut.go.value = 0
         dut.v_bug.value = 0
         await env.reset()

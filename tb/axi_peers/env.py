@@ -26,7 +26,9 @@ from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.rules import HDL_RULES, Violation
 from tb.agents.scoreboard import Scoreboard
-from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Answer, Model, Shape
+from tb.axi_peers.coverage import COVERAGE, RESPONSES
+from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Answer, Model, Shape, lanes_of
+from tb.common.collector import Collector
 
 CHANNELS = ("ar", "r", "aw", "w", "b")
 
@@ -86,6 +88,8 @@ class PeerEnv(BlockEnv):
     def __init__(self, name: str, parent: uvm_component, dut: Any, manager: str, memory: str) -> None:
         super().__init__(name, parent, dut)
         self.violations: list[Violation] = []
+        self.peers = f"{manager}_{memory}"
+        self.cover = Collector("cover", self, COVERAGE).hits
         self.pins = Axi4Pins(dut, "axi")
         self.data_bytes = self.pins.data_bytes
         self.monitor = Axi4Monitor(
@@ -96,7 +100,7 @@ class PeerEnv(BlockEnv):
         self.model = Model(image.copy())
         self.tasks: list[Any] = []  # one per burst
         # What their memory answers with (its data stay right), and what it answered, by channel and ID.
-        self.codes: tuple[int, ...] = (OKAY, OKAY, SLVERR, DECERR)
+        self.codes: tuple[int, ...] = (*[OKAY] * 6, SLVERR, DECERR)
         self.given: dict[tuple[str, int], list[int]] = {}
         self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
         bus = AxiBus.from_prefix(dut, "axi")
@@ -157,6 +161,26 @@ class PeerEnv(BlockEnv):
         self.scoreboard.expect(Answer(shape, tuple(expected), expected_data))
         self.scoreboard.observe(Answer(shape, tuple(resps), data))
 
+    def count(self) -> None:
+        """Functional coverage of what the passive monitor saw."""
+        for burst in self.monitor.bursts:
+            size = self.data_bytes.bit_length() - 1 if burst.size is None else burst.size
+            self.cover.sample(
+                width=self.data_bytes,
+                peers=self.peers,
+                way=burst.write,
+                kind=burst.kind,
+                lanes=lanes_of(burst.addr, size, self.data_bytes),
+                beats=burst.beats,
+                response=burst.resp,
+                id=burst.id,
+            )
+        for way in (False, True):
+            last = -1
+            for burst in (burst for burst in self.monitor.bursts if burst.write == way):
+                self.cover.sample(peers=self.peers, order="overtaken" if burst.start < last else "in_order")
+                last = max(last, burst.start)
+
     def no_violation(self) -> None:
         """Neither checker has anything to say."""
         assert not self.violations, self.violations[0]
@@ -171,6 +195,7 @@ class LitePeerEnv(BlockEnv):
         super().__init__(name, parent, dut)
         self.violations: list[Violation] = []
         self.codes = codes
+        self.cover = Collector("cover", self, COVERAGE).hits
         self.seed = self.rng.getrandbits(64)
         self.given: dict[str, list[int]] = {"b": [], "r": []}
         self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
@@ -204,7 +229,7 @@ class LitePeerEnv(BlockEnv):
             addr = rng.randrange(256 // width) * width
             addresses = list(range(addr, addr + width))
             claim = await self.model.claim(write, addresses)
-            data, strobe = rng.randbytes(width), rng.getrandbits(width)
+            data, strobe = rng.randbytes(width), rng.choice((0, (1 << width) - 1, rng.getrandbits(width)))
             if write:
                 resp = await self.bus.write(addr, int.from_bytes(data, "little"), strobe)
                 self.model.store(addresses, data, [strobe >> lane & 1 for lane in range(width)])
@@ -215,6 +240,11 @@ class LitePeerEnv(BlockEnv):
                 got, expected = (resp, read), (self.given["r"].pop(0), value)
             self.scoreboard.expect((write, addr, *expected))
             self.scoreboard.observe((write, addr, *got))
+            if got[0] in RESPONSES.values():
+                self.cover.sample(lite_way=write, lite_answer=got[0])
+            if write:
+                every = (1 << width) - 1
+                self.cover.sample(lite_strobe={0: "none", every: "all"}.get(strobe, "some"))
             self.model.release(claim)
 
 

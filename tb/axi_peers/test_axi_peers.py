@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import MethodType
 from typing import Any
@@ -15,9 +15,11 @@ from tb.agents.burst import DECERR, EXOKAY, FIXED, INCR, OKAY, SLVERR, WRAP, Bur
 from tb.agents.env import start
 from tb.agents.rules import HDL_RULES
 from tb.agents.scoreboard import Mismatch
+from tb.axi_peers.coverage import COVERAGE
 from tb.axi_peers.env import LitePeerEnv, PeerEnv, WireEnv
-from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Shape, pick, resps_of
+from tb.axi_peers.traffic import BAD_PAGES, PAGE, PAGES, Shape, resps_of, shapes
 from tb.bench import Bench, light, lighter, some
+from tb.common.cover import counted
 
 BENCH = Bench(
     toplevel="axi_peers",
@@ -48,8 +50,7 @@ async def our_traffic(env: PeerEnv, count: int, break_item: Callable[[Axi4Item],
             env.compare(shape, item.resps, readable(shape, item.data), resps, readable(shape, expected))
         env.model.release(claim)
 
-    for i in range(count):
-        shape = pick(rng, env.data_bytes, i, PAGES if theirs else PAGES + 1)
+    for shape in shapes(rng, env.data_bytes, count, PAGES if theirs else PAGES + 1):
         claim = await env.model.claim(shape.write, shape.addresses)
         data = rng.randbytes(len(shape.addresses)) if shape.write else b""
         strobes = [rng.getrandbits(2) != 0 for _ in data] if shape.write and rng.getrandbits(1) else None
@@ -66,6 +67,12 @@ def readable(shape: Shape, data: bytes | bytearray) -> bytes:
     return bytes(data) if shape.addr < PAGES * PAGE else b""
 
 
+def named(rule: str) -> None:
+    """Functional coverage: a rule that was broken and called by its name."""
+    with counted(COVERAGE) as hits:
+        hits.sample(rule=rule)
+
+
 def count() -> int:
     return 30 if light() else 60
 
@@ -80,6 +87,7 @@ def check_memory(env: PeerEnv) -> None:
 def check_bursts(env: PeerEnv) -> None:
     """The passive monitor saw every kind of burst that was sent."""
     bursts: list[Burst] = env.monitor.bursts
+    env.count()
     assert {burst.kind for burst in bursts} == {FIXED, INCR, WRAP}
     assert {burst.write for burst in bursts} == {False, True}
     assert {OKAY, SLVERR, DECERR} == {burst.resp for burst in bursts}
@@ -104,12 +112,11 @@ def overlap(bursts: list[Burst]) -> bool:
     return any(r.start < w.end and w.start < r.end for w in bursts if w.write for r in reads)
 
 
-def their_shape(env: PeerEnv, index: int) -> Shape:
-    """A burst that AxiMaster sends as the specification says: it puts the data of a FIXED burst on the right
+def their_shape(env: PeerEnv, shape: Shape) -> Shape:
+    """Made a burst that AxiMaster sends as the specification says: it puts data of a FIXED burst on the right
     lanes only if it is aligned and full width, and of a WRAP one only if it is no smaller than the bus (see
     a_fault_of_their_master_is_named); and it cuts a WRAP burst where an INCR one would cross 4 KiB."""
     full = env.data_bytes.bit_length() - 1
-    shape = pick(env.rng, env.data_bytes, index)
     if shape.kind == FIXED:
         return replace(shape, size=full, addr=shape.addr // env.data_bytes * env.data_bytes)
     if shape.kind == WRAP:
@@ -145,8 +152,8 @@ async def their_transfer(env: PeerEnv, shape: Shape, length: int) -> None:
 
 
 async def their_traffic(env: PeerEnv, count: int) -> None:
-    for i in range(count):
-        shape = their_shape(env, i)
+    for drawn in shapes(env.rng, env.data_bytes, count):
+        shape = their_shape(env, drawn)
         length = env.rng.randint(1, len(shape.addresses))
         if env.rng.random() < 0.1:
             length = env.rng.randint(1, 600)  # more than 256 beats, over a page
@@ -166,7 +173,7 @@ async def their_manager_agrees_with_our_memory(dut: Any, run: int) -> None:
     env.no_violation()
 
 
-def out_of_order(bursts: list[Burst]) -> bool:
+def out_of_order(bursts: Sequence[Burst]) -> bool:
     """Whether an answer of one ID overtook one of another, in one direction."""
     for write in (False, True):
         starts = [burst.start for burst in bursts if burst.write == write]
@@ -184,6 +191,7 @@ async def a_fault_of_their_master_is_named(dut: Any, kind_size: tuple[int, int])
         env.scoreboard.minimum = 0
         await env.master.write(1, b"ab", awid=0, burst=AxiBurstType(kind), size=size)
     assert {violation.rule for violation in env.violations} == {"STROBE_LANES"}
+    named("STROBE_LANES")
 
 
 @cocotb.test()
@@ -196,20 +204,23 @@ async def exokay_without_an_exclusive_access_is_named(dut: Any) -> None:
             await env.manager.transfer(item)
             assert set(item.resps) == {EXOKAY}
     assert {violation.rule for violation in env.violations} == {"RESP_EXOKAY"}
+    named("RESP_EXOKAY")
 
 
 @cocotb.test()
 async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
-        for _ in range(lighter(6, 1, 3)):
+        for _ in range(lighter(24, 1, 12)):
             items = [Axi4Item(False, 64 * i, 4, 2, id=i % 3) for i in range(12)]
-            items += [Axi4Item(True, PAGES * PAGE, 2, 2, data=bytes(8)) for _ in range(4)]
+            items += [Axi4Item(True, PAGES * PAGE, 2, 2, data=bytes(8)) for _ in range(12)]
             tasks = [cocotb.start_soon(env.manager.transfer(item)) for item in items]
-            await env.cycles(env.rng.randint(1, 60))
+            await env.cycles(env.rng.randint(1, env.rng.choice((4, 60))))
             await env.reset()
             for task in tasks:
                 await task
             assert all(len(item.resps) in (0, 1 if item.write else item.beats) for item in items)
+            for item in items:
+                env.cover.sample(way=item.write, lost="answered" if item.resps else "cut_off")
         await our_traffic(env, lighter(30, 1, 2))
         check_memory(env)
     env.no_violation()
@@ -325,6 +336,7 @@ async def axi_rules_names_a_bad_address(dut: Any, channel: str, case: str) -> No
         await env.cycles(2)
         assert HDL_RULES[int(dut.rule.value)] == rule
     assert {violation.rule for violation in env.violations} == {rule, "UNFINISHED"}
+    named(rule)
 
 
 @cocotb.test()
@@ -349,3 +361,4 @@ async def axi_rules_names_a_wrong_last_beat(dut: Any, beats_sent: int, data_firs
         await env.cycles(2)
         assert HDL_RULES[int(dut.rule.value)] == "WLAST"
     assert env.violations[0].rule == "WLAST"
+    named("WLAST")

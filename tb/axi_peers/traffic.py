@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,20 @@ PAGE = 4096
 PAGES = 6
 # Our memory answers these pages, and what lies beyond the last, with an error.
 BAD_PAGES = {2: SLVERR, 3: DECERR, PAGES: DECERR}
+LANES = ["full", "unaligned", "narrow", "narrow_unaligned"]  # of the first beat
+# Every kind of burst once: (write, type, lanes); WRAP is aligned.
+KINDS = [
+    (write, kind, lanes)
+    for write in (False, True)
+    for kind in (INCR, WRAP, FIXED)
+    for lanes in (LANES if kind != WRAP else LANES[::2])
+]
+
+
+def lanes_of(addr: int, size: int, data_bytes: int) -> str:
+    """Which of LANES a burst is."""
+    narrow = "narrow" if 1 << size < data_bytes else ""
+    return "_".join(filter(None, (narrow, "unaligned" if addr % (1 << size) else ""))) or "full"
 
 
 @dataclass(frozen=True)
@@ -57,24 +72,33 @@ class Answer:
     data: bytes = b""
 
 
-def pick(rng: random.Random, data_bytes: int, index: int, pages: int = PAGES) -> Shape:
-    """The index-th burst, a legal one: every type and page in turn, any size and alignment."""
-    size = rng.randint(0, data_bytes.bit_length() - 1)
-    if rng.random() < 0.3:
-        size = data_bytes.bit_length() - 1
+def shapes(rng: random.Random, data_bytes: int, count: int, pages: int = PAGES) -> Iterator[Shape]:
+    """Legal bursts: every page in turn, and every one of KINDS before one comes again."""
+    for index in range(count):
+        if index % len(KINDS) == 0:
+            deck = rng.sample(KINDS, len(KINDS))
+        yield _shape(rng, data_bytes, index % pages * PAGE, *deck.pop())
+
+
+def _shape(rng: random.Random, data_bytes: int, page: int, write: bool, kind: int, lanes: str) -> Shape:
+    full = data_bytes.bit_length() - 1
+    # A beat of one byte is always aligned.
+    size = rng.randrange(int("unaligned" in lanes), full) if "narrow" in lanes else full
     width = 1 << size
-    kind = (INCR, INCR, WRAP, FIXED)[index // pages % 4]
-    addr = index % pages * PAGE + rng.randrange(PAGE)
+    addr = page + rng.randrange(PAGE)
     if rng.random() < 0.5:
-        addr = addr // PAGE * PAGE + addr % 256  # close together: bursts meet
+        addr = page + addr % 256  # close together: bursts meet
+    addr = addr // width * width
+    if "unaligned" in lanes:
+        addr += rng.randrange(1, width)
     if kind == WRAP:
-        beats, addr = rng.choice((2, 4, 8, 16)), addr // width * width
+        beats = rng.choice((2, 4, 8, 16))
     elif kind == FIXED:
-        beats = rng.randint(1, 16)
+        beats = rng.choice((1, 16, rng.randint(2, 15)))
     else:
         room = (PAGE - addr % PAGE // width * width) // width
-        beats = rng.randint(1, min(room, rng.choice((1, 4, 16, 16, 64, 256))))
-    return Shape(rng.getrandbits(1) == 1, addr, beats, size, kind, rng.randrange(4))
+        beats = min(room, rng.choice((1, 4, 16, rng.randint(2, 15), rng.randint(17, 64), 256)))
+    return Shape(write, addr, beats, size, kind, rng.randrange(4))
 
 
 @dataclass

@@ -7,7 +7,9 @@ from tb.chip.host import ACCOUNT
 from tb.common.cover import Coverage, Cross, Never, Point
 
 CAUSES = {cause.name.lower(): int(cause) for cause in Cause}
-BUS_ERRORS = ["read_slverr", "read_decerr", "write_slverr", "write_decerr"]
+# Causes with an address, of any engine that reads, or writes.
+READ_ERRORS = ["read_slverr", "read_decerr", "read_window"]
+WRITE_ERRORS = ["write_slverr", "write_decerr", "write_window"]
 # Every queue of tokens, from and to: what waits while it is empty, and while it is full.
 CHANNELS = ["load_compute", "compute_load", "compute_store", "store_compute", "store_load"]
 # What an engine is found doing. works: it has a command, and the tokens for it.
@@ -51,9 +53,13 @@ COVERAGE = Coverage(
         "error",
         ("cause", "engine"),
         [
-            Never("not on the bus", cause=sorted(CAUSES.keys() - BUS_ERRORS), engine=("load", "store")),
-            Never("store reads nothing", cause=("read_slverr", "read_decerr"), engine="store"),
-            Never("only store writes", cause=("write_slverr", "write_decerr"), engine=("fetch", "load")),
+            Never(
+                "not on the bus",
+                cause=sorted(CAUSES.keys() - {*READ_ERRORS, *WRITE_ERRORS}),
+                engine=("load", "store"),
+            ),
+            Never("store reads nothing", cause=READ_ERRORS, engine="store"),
+            Never("only store writes", cause=WRITE_ERRORS, engine=("fetch", "load")),
         ],
     ),
     Point("channel", CHANNELS, "a queue of tokens for which a command waits for ever"),

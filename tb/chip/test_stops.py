@@ -8,7 +8,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from models.isa import COMMAND_BYTES, Cause, Load
+from models.isa import COMMAND_BYTES, ID_FETCH, ID_LOAD, ID_STORE, PAGE, Cause, Load, Windows
 from tb.chip import host
 from tb.chip.env import LIMIT, Chip
 from tb.chip.host import PERIOD_NS, HostError
@@ -42,6 +42,31 @@ async def chip_stops_on_any_failed_burst(dut: Any) -> None:
             nth = int(np.count_nonzero(table.id[: row + 1] == record.id)) - 1
             assert record.command == expected_columns(parts, chip.session.config.n).command[nth], f"{record}"
             await chip.good_program()
+
+
+@cocotb.test()
+async def chip_stops_at_its_windows(dut: Any) -> None:
+    """No page to read for fetch, only the program's own for load, none to write: the record names each."""
+    chip = await Chip.open(dut)
+    for cause, engine in (
+        (Cause.READ_WINDOW, ID_FETCH),
+        (Cause.READ_WINDOW, ID_LOAD),
+        (Cause.WRITE_WINDOW, ID_STORE),
+    ):
+        image = await chip.prepare()
+        own = image.base // PAGE * PAGE, (image.base + image.length * COMMAND_BYTES - 1) // PAGE * PAGE
+        nothing, everything = (PAGE, 0), Windows().read
+        read = {ID_FETCH: nothing, ID_LOAD: own, ID_STORE: everything}[engine]
+        await chip.host.allow(Windows(read, nothing))
+        record = await chip.host.run(image.base, image.length, LIMIT)
+        assert record and (record.cause, record.id) == (cause, engine), f"{record}, not {cause!r} of {engine}"
+        table = await chip.session.traffic()
+        assert not table.write.any() and (engine != ID_FETCH or not len(table)), (
+            "a burst that no window allows"
+        )
+        chip.ended(record)
+        await chip.host.allow(Windows())
+        await chip.good_program()
 
 
 @cocotb.test()

@@ -10,14 +10,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from models.isa import ID_FETCH, ID_LOAD, Cause, Config
+from models.isa import (
+    ADDRESS_SPACE,
+    COMMAND_BYTES,
+    ID_FETCH,
+    ID_LOAD,
+    PAGE,
+    Cause,
+    Config,
+    Windows,
+)
 from models.machine import Machine
 from models.trace import Trace
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
@@ -28,6 +37,7 @@ from tb.agents.irq import IrqMonitor
 from tb.agents.pins import Stalls, to_int
 from tb.bench import Bench, fewer, light, params, seed
 from tb.chip import host
+from tb.chip.mutate import MUTATIONS
 from tb.chip.programs import Image, random_image
 from tb.chip.score import ProgramScore, expected_columns, table_of
 from tb.chip.session import fetched
@@ -124,6 +134,13 @@ class Watch(uvm_component):
         self.cover.sample(**{f"runs_{name}": value for name, value in self.works.items()})
 
 
+class Program(NamedTuple):
+    """Where a program is. base: bytes; length: commands."""
+
+    base: int
+    length: int
+
+
 class NpuEnv(BlockEnv):
     """AXI4-Lite host -> core -> AXI4 memory, and the interrupt."""
 
@@ -160,7 +177,14 @@ class NpuEnv(BlockEnv):
         self.expected = self.memory.memory.copy()
         return Machine(self.config).run(self.expected, image.base, image.length)
 
-    async def start(self, image: Image) -> None:
+    async def allow(self, windows: Windows) -> None:
+        """Let programs touch these pages only."""
+        pages = (*windows.read, *windows.write)
+        registers = (host.READ_BASE, host.READ_LIMIT, host.WRITE_BASE, host.WRITE_LIMIT)
+        for register, page in zip(registers, pages, strict=True):
+            assert await self.host.write(register, page) == 0
+
+    async def start(self, image: Image | Program) -> None:
         for register, value in (
             (host.IRQ_ENABLE, host.DONE | host.ERROR),
             (host.PROG_BASE, image.base),
@@ -261,6 +285,44 @@ async def npu_survives_reset_in_flight(dut: Any) -> None:
             await env.cycles(env.rng.randrange(2000))
             await env.reset()
             await env.good_program()
+
+
+@cocotb.test()
+async def npu_survives_any_command(dut: Any) -> None:
+    """Commands of noise from anywhere in the address space, within any windows: each program ends, or does
+    so when it is told to; no burst lies outside the windows; a good program after them is right."""
+    async with start(NpuEnv, dut) as env:
+        rng, n = env.numbers, env.config.n
+        for i in range(8 if light() else 160):
+            env.memory.driver.timing = MemoryTiming()
+            env.memory.bursts.clear()
+            commands = [bytes(COMMAND_BYTES)]
+            MUTATIONS["noise"][0](rng, commands, env.config)
+            base = int(rng.integers(ADDRESS_SPACE if i % 4 == 0 else DRAM)) // COMMAND_BYTES * COMMAND_BYTES
+            if base < DRAM:
+                env.memory.memory[base : base + COMMAND_BYTES] = np.frombuffer(commands[0], np.uint8)
+            pages = [int(page) * PAGE for page in rng.integers(ADDRESS_SPACE // PAGE, size=4)]
+            if i % 8 == 7:
+                windows = Windows((pages[0], pages[1]), (pages[2], pages[3]))
+            elif i % 8 == 3:  # all but the highest, or the lowest, pages
+                windows = Windows((0, pages[1] | 1 << 31), (pages[2] & ~(1 << 31), ADDRESS_SPACE - PAGE))
+            else:
+                windows = Windows()
+            await env.allow(windows)
+            await env.start(Program(base, int(rng.integers(1, 1 << 16))))
+            try:
+                await env.irq.wait(150)
+            except TimeoutError:
+                assert await env.host.write(host.CTRL, host.STOP) == 0
+            assert await env.finish() in (host.DONE, host.ERROR)  # noise may be END
+            for register in range(4):
+                await env.host.read(host.ERR_CAUSE + 4 * register)
+            for burst in env.memory.bursts:
+                low, high = windows.write if burst.write else windows.read
+                inside = low <= burst.addr and burst.addr + burst.beats * n <= high + PAGE
+                assert inside, f"{burst} outside {low:#x} to {high:#x}"
+        await env.allow(Windows())
+        await env.good_program()
 
 
 @cocotb.test()

@@ -8,37 +8,24 @@ core that runs a good program. Program i of a seed is always the same one: --fir
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-import threading
 import time
 from collections.abc import Sequence
 
-from scripts.tools import BUILD, SIMULATORS, UserError, tool_env
+from scripts.tools import BUILD
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
+from tb.chip import endless
 from tb.chip.hostile_sim import Result, summary
-from tb.chip.job import POLL
 from tb.chip.report import write_summary
 from tb.chip.session import bench
-from tb.progress import Progress
+from tb.common.cores import SMALL_BUFFERS
 
-_SMALL = {
-    "ACT_WORDS": 256,
-    "WGT_WORDS": 128,
-    "OUT_WORDS": 64,
-    "PAR_WORDS": 32,
-    "RES_WORDS": 64,
-    "ACC_DEPTH": 16,
-    "LINE_WORDS": 16,
-}
 # Small buffers wrap and fill; 64 KiB of memory are loaded in no time.
 CORES = {
-    "n4": {"N": 4, **_SMALL, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
-    "n8": {"N": 8, **_SMALL, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
+    "n4": {"N": 4, **SMALL_BUFFERS, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
+    "n8": {"N": 8, **SMALL_BUFFERS, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
 }
 # What Python changes in the memory between programs.
 PUBLIC = [
@@ -118,51 +105,17 @@ def _command(seed: int, first: int, count: int, sim: str, core: str) -> str:
 
 def _simulate(build: Build, seed: int, first: int, count: int, verbose: bool) -> tuple[list[Result], str]:
     """What became of the programs, and why there are no more of them."""
-    folder = build.folder / "run"
-    folder.mkdir(exist_ok=True)
-    log = folder / "hostile.jsonl"
-    log.write_text("")
     env = {"HOSTILE_FIRST": str(first), "HOSTILE_COUNT": str(count)}
-    verdicts = []
-
-    def simulate() -> None:
-        verdicts.append(runner.simulate(build, "tb.chip.hostile_sim", seed, env=env, verbose=verbose))
-
-    thread = threading.Thread(target=simulate)
-    progress = Progress(count, "program")
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL)
-        progress.update(log.read_text().count("\n"))
-    progress.close()
-    results = [Result(**json.loads(line)) for line in log.read_text().splitlines()]
-    if verdicts and verdicts[0].passed:
-        return results, ""
-    problem = verdicts and (verdicts[0].problem or "; ".join(test.message for test in verdicts[0].tests))
-    return results, f"{problem or 'no result'}; see {folder / 'run.log'}"
+    results, failure = endless.items(
+        build, "tb.chip.hostile_sim", seed, count, "program", env, verbose=verbose
+    )
+    return [Result(**one) for one in results], failure
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
+    parser = endless.parser(__doc__, 1000)
     parser.add_argument("--core", default="n4", choices=CORES)
-    parser.add_argument("--waves", action="store_true")
-    parser.add_argument("--verbose", action="store_true")
-    options = vars(parser.parse_args(arguments))
-    if options["count"] < 1 or options["first"] < 0 or not 1 <= options["seed"] < 2**31:
-        parser.error("count and seed start at 1, first at 0")
-    # Verilator and its compilers, as make would have set them.
-    os.environ.update(tool_env())
-    try:
-        return 0 if run(**options) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return endless.main(parser, run, arguments)
 
 
 if __name__ == "__main__":

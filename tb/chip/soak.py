@@ -7,27 +7,22 @@ Network i of a seed is always the same one: --first i --count 1 repeats it.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from compiler.ir import CONTRACTS
 from compiler.tests.random_networks import CONFIGS
-from scripts.tools import BUILD, SIMULATORS, UserError, tool_env
+from scripts.tools import BUILD
 from tb import build as hdl
 from tb import runner
 from tb.build import Build
-from tb.chip.job import LATENCY, POLL
+from tb.chip import endless
+from tb.chip.job import LATENCY
 from tb.chip.net import MEM_WORDS
 from tb.chip.report import write_summary
 from tb.chip.runtime import NAMES
 from tb.chip.session import bench
-from tb.progress import Progress
 
 TIMEOUT = 6 * 3600  # seconds
 
@@ -129,57 +124,21 @@ def _simulate(
     build: Build, seed: int, first: int, count: int, contract: str, spoil: bool, verbose: bool
 ) -> tuple[list[Tried], str]:
     """Networks that came to their end, and why the next one did not."""
-    folder = build.folder / "run"
-    folder.mkdir(exist_ok=True)
-    log = folder / "soak.jsonl"
-    log.write_text("")
     env = {"SOAK_FIRST": str(first), "SOAK_COUNT": str(count), "SOAK_SPOIL": str(int(spoil))}
     env["SOAK_CONTRACT"] = contract
-    verdicts = []
-
-    def simulate() -> None:
-        plusargs = [f"+latency={LATENCY}", f"+seed={seed}"]
-        verdicts.append(
-            runner.simulate(build, "tb.chip.soak_sim", seed, env=env, verbose=verbose, plusargs=plusargs)
-        )
-
-    thread = threading.Thread(target=simulate)
-    progress = Progress(count, "network")
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL)
-        progress.update(log.read_text().count("\n"))
-    progress.close()
-    tried = [Tried(**json.loads(line)) for line in log.read_text().splitlines()]
-    if verdicts and verdicts[0].passed:
-        return tried, ""
-    problem = verdicts and (verdicts[0].problem or "; ".join(test.message for test in verdicts[0].tests))
-    return tried, f"{problem or 'no result'}; see {folder / 'run.log'}"
+    plusargs = [f"+latency={LATENCY}", f"+seed={seed}"]
+    tried, failure = endless.items(
+        build, "tb.chip.soak_sim", seed, count, "network", env, plusargs, verbose=verbose
+    )
+    return [Tried(**one) for one in tried], failure
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--count", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
+    parser = endless.parser(__doc__, 50)
     parser.add_argument("--config", default="n16", choices=CONFIGS)
     parser.add_argument("--contract", default="tflite", choices=CONTRACTS)
     parser.add_argument("--spoil", action="store_true", help="break every network: all must be found out")
-    parser.add_argument("--waves", action="store_true")
-    parser.add_argument("--verbose", action="store_true")
-    options = vars(parser.parse_args(arguments))
-    if options["count"] < 1 or options["first"] < 0 or not 1 <= options["seed"] < 2**31:
-        parser.error("count and seed start at 1, first at 0")
-    # Verilator and its compilers, as make would have set them.
-    os.environ.update(tool_env())
-    try:
-        return 0 if run(**options) else 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return endless.main(parser, run, arguments)
 
 
 if __name__ == "__main__":

@@ -21,22 +21,15 @@ from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
 from tb.bench import Bench, params
 from tb.common.collector import Collector
+from tb.common.cores import SMALL_BUFFERS
 from tb.common.cover import Hits
 from tb.registers.coverage import COVERAGE, KEPT, KINDS, bin_of
 from tb.registers.model import AxiLiteAdapter, Inside, by_name, uvm_block
 from tb.registers.rdl import SOURCE, SPACE, Field, Register, compile_rdl, logs_of, registers
 
-SMALL = {
-    "ACT_WORDS": 256,
-    "WGT_WORDS": 128,
-    "OUT_WORDS": 64,
-    "PAR_WORDS": 32,
-    "RES_WORDS": 64,
-    "ACC_DEPTH": 16,
-}
 BENCH = Bench(
     "npu",
-    [{"N": 4, **SMALL, "MAX_BURST": 8, "OUTSTANDING": 2}],
+    [{"N": 4, **SMALL_BUFFERS, "MAX_BURST": 8, "OUTSTANDING": 2}],
     public=[(module, "*") for module in ("npu", "npu_host", "npu_csr", "npu_control", "npu_counters")],
 )
 PROGRAM = 0x400  # where programs lie

@@ -20,20 +20,12 @@ from tb.chip.campaign import Campaign, command_line, launch
 from tb.chip.hostile_sim import Result, summary
 from tb.chip.report import write_summary
 from tb.chip.session import bench
+from tb.common.cores import SMALL_BUFFERS
 
-_SMALL = {
-    "ACT_WORDS": 256,
-    "WGT_WORDS": 128,
-    "OUT_WORDS": 64,
-    "PAR_WORDS": 32,
-    "RES_WORDS": 64,
-    "ACC_DEPTH": 16,
-    "LINE_WORDS": 16,
-}
 # Small buffers wrap and fill; 64 KiB of memory are loaded in no time.
 CORES = {
-    "n4": {"N": 4, **_SMALL, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
-    "n8": {"N": 8, **_SMALL, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
+    "n4": {"N": 4, **SMALL_BUFFERS, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
+    "n8": {"N": 8, **SMALL_BUFFERS, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
 }
 # What Python changes in the memory between programs.
 PUBLIC = [

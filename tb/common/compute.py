@@ -283,6 +283,24 @@ async def progress(
             raise Missing(f"stuck: nothing was compared for {patience} cycles, and not all was taken")
 
 
+async def without_bubble(env: Any, commands: Sequence[Any], moved: Callable[[], int], wanted: int) -> None:
+    """Run commands that move `wanted` words: they must do so in as many cycles, from the first to the last.
+
+    moved: words so far; env.watch knows the cycle and, for the message, the causes of lost ones. Raises
+    ContractError.
+    """
+    running = cocotb.start_soon(env.run(commands))
+    while not moved():
+        await env.cycles(1)
+    before, start = moved(), env.watch.cycle
+    while moved() < wanted:
+        await env.cycles(1)
+    cycles, words = env.watch.cycle - start, moved() - before
+    await running
+    if cycles != words:
+        raise ContractError(f"{words} words took {cycles} cycles: {dict(env.watch.causes)}")
+
+
 def spoil(scoreboard: Scoreboard, change: Callable[[Any], Any], number: int = 3) -> None:
     """Twin tests: let the scoreboard expect something else than the model's item of that number."""
     honest, count = scoreboard.expect, itertools.count()

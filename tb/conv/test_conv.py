@@ -9,7 +9,7 @@ import cocotb
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, lighter, params, quick, some
-from tb.common.compute import ContractError, spoil
+from tb.common.compute import ContractError, spoil, without_bubble
 from tb.conv.env import ConvEnv
 from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes
 from tb.conv.stimulus import any_conv, random_conv, random_convs, split_conv, window_conv
@@ -117,18 +117,8 @@ def long_windows(env, count):
 
 
 async def words_without_bubble(env, commands):
-    """Run the commands; words fed must lie in as many cycles, from the first to the last."""
-    sending = cocotb.start_soon(env.run(commands))
-    while not env.watch.fed:
-        await env.cycles(1)
-    before, fed = env.watch.cycle, env.watch.fed
-    expected = sum(c.groups * c.words_read for c in commands)
-    while env.watch.fed < expected:
-        await env.cycles(1)
-    cycles, words = env.watch.cycle - before, env.watch.fed - fed
-    await sending
-    if cycles != words:
-        raise ContractError(f"{words} words took {cycles} cycles: {dict(env.watch.causes)}")
+    """Run the commands; a word a cycle."""
+    await without_bubble(env, commands, lambda: env.watch.fed, sum(c.groups * c.words_read for c in commands))
 
 
 @cocotb.test()

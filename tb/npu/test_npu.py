@@ -42,25 +42,17 @@ from tb.chip.programs import Image, random_image
 from tb.chip.score import ProgramScore, expected_columns, table_of
 from tb.chip.session import fetched
 from tb.common.collector import Collector
+from tb.common.cores import SMALL_BUFFERS
 from tb.common.cover import Hits
 from tb.common.watch import value_of
 from tb.lib.outcomes import ReadOrder
 from tb.npu.coverage import COVERAGE
 
-SMALL = {
-    "ACT_WORDS": 256,
-    "WGT_WORDS": 128,
-    "OUT_WORDS": 64,
-    "PAR_WORDS": 32,
-    "RES_WORDS": 64,
-    "ACC_DEPTH": 16,
-    "LINE_WORDS": 16,
-}
 BENCH = Bench(
     "npu",
     [
-        {"N": 4, **SMALL, "MAX_BURST": 8, "OUTSTANDING": 2},
-        {"N": 8, **SMALL, "MAX_BURST": 16, "OUTSTANDING": 4},
+        {"N": 4, **SMALL_BUFFERS, "MAX_BURST": 8, "OUTSTANDING": 2},
+        {"N": 8, **SMALL_BUFFERS, "MAX_BURST": 16, "OUTSTANDING": 4},
     ],
     public=[("npu", "*"), *(("npu_engines", name) for name in ("l_idle", "d_idle", "s_idle"))],
     timeout=900,

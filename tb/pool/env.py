@@ -64,7 +64,9 @@ class PoolWatch(uvm_component):
         self.pending: Any = None  # results still to come
         self.cycle = 0
         self.seen = 0  # taps
-        self.lost: Counter[str] = Counter()  # cycles without a tap though one is due, or a command not taken
+        self.causes: Counter[str] = (
+            Counter()
+        )  # cycles without a tap though one is due, or a command not taken
         self.doing = "idle"
         self.flush()
 
@@ -108,12 +110,12 @@ class PoolWatch(uvm_component):
             else:
                 self.check(not (desc or token), "a descriptor or a token without its read")
                 if self.due:
-                    self.lost[self._cause()] += 1
+                    self.causes[self._cause()] += 1
             self._doing(en)
             if not peek(dut.cmd_valid):
-                self.lost["no_command"] += self.doing == "idle"
+                self.causes["no_command"] += self.doing == "idle"
             elif not peek(dut.cmd_ready):
-                self.lost["busy"] += 1
+                self.causes["busy"] += 1
             else:
                 command = parse(peek(dut.cmd_data).to_bytes(64, "little"))
                 assert isinstance(command, Pool)
@@ -140,7 +142,7 @@ class PoolWatch(uvm_component):
 
     def check_phase(self) -> None:
         """Hand in the samples that were counted a cycle at a time."""
-        for stall, times in self.lost.items():
+        for stall, times in self.causes.items():
             self.cover.sample(times, stall=stall)
 
 

@@ -12,7 +12,7 @@ from tb.agents.env import start
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, lighter
-from tb.common.compute import ContractError, spoil
+from tb.common.compute import ContractError, spoil, without_bubble
 from tb.pool.env import DIVISION, PoolEnv
 from tb.pool.stimulus import every_border, every_slide, random_pool, random_pools
 
@@ -55,7 +55,7 @@ async def pool_stalls_for_every_cause_and_loses_nothing(dut):
         one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1, "cb": 1, "signal_load": True}
         await env.run([random_pool(env.rng, env.config, 1, **one) for _ in range(lighter(20, 2))])
         await env.run(random_pools(env.rng, env.config, env.words, lighter(30, 3), 100))
-    assert {"result", "descriptor", "token"} <= set(env.watch.lost), env.watch.lost
+    assert {"result", "descriptor", "token"} <= set(env.watch.causes), env.watch.causes
 
 
 @cocotb.test()
@@ -95,18 +95,9 @@ async def pool_averages_the_largest_window(dut):
 
 
 async def taps_without_bubble(env, commands):
-    """Run commands; taps must come in as many cycles, from the first to the last."""
-    running = cocotb.start_soon(env.run(commands))
-    while not env.watch.seen:
-        await env.cycles(1)
-    cycle, seen = env.watch.cycle, env.watch.seen
-    total = sum(c.pixels * c.kw * c.kh * c.cb for c in commands)
-    while env.watch.seen < total:
-        await env.cycles(1)
-    cycles, taps = env.watch.cycle - cycle, env.watch.seen - seen
-    await running
-    if cycles != taps:
-        raise ContractError(f"{taps} taps took {cycles} cycles: {env.watch.lost}")
+    """Run the commands; a tap a cycle."""
+    wanted = sum(c.pixels * c.kw * c.kh * c.cb for c in commands)
+    await without_bubble(env, commands, lambda: env.watch.seen, wanted)
 
 
 def commands_that_hide_division(env):

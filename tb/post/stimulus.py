@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import numpy as np
-from constrainedrandom import RandObj
 from numpy.typing import NDArray
 
 from models.blocks import param_records, post_words
@@ -14,6 +13,7 @@ from models.elementwise import PLAIN_TIES, RECORD_BYTES, Element
 from models.isa import PARAM_WORDS, Config, Conv
 from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN, Rounding
 from tb.common.compute import BUFFER_WORDS, Desc, Image
+from tb.common.draws import ANY16, Draws, Weights
 
 ELEMENTS = 64  # element records, behind the parameter records
 FIRST_FP32_ELEMENT = 48  # of them, from here on those of mode fp32
@@ -157,32 +157,18 @@ def random_sums(rng: random.Random, desc: Desc, config: Config, par: Image) -> S
     return wrap(scaled - bias)
 
 
-def clamp_range(rng: random.Random) -> tuple[int, int]:
-    """(act_min, act_max): all of int8, a part of it, one value."""
-    low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
-    return rng.choice(
-        ((-128, 127), (-128, 127), (low, high), (low, low) if rng.random() < 0.3 else (low, high))
-    )
-
-
-def record_for(rng: random.Random, first_float: int, end: int, mode: int) -> int:
-    """A record that a rounding mode can take."""
-    return rng.randrange(first_float, end) if mode == Rounding.FP32 else rng.randrange(first_float)
-
-
-ANY16 = range(1 << 16)
 # Field of a descriptor -> value or range of values -> weight.
-WEIGHTS: dict[str, dict[Any, int]] = {
+WEIGHTS: dict[str, Weights] = {
     "zero_point": {0: 1, 0x80: 1, 0x7F: 1, range(256): 1},
     "mode": {0: 2, 1: 1, 2: 1},
     "elem": {0: 3, 1: 1, 2: 1, 3: 1},
-    "res_pitch": {0: 1, 1: 1, ANY16: 1},
-    "res_addr": {ANY16: 1},
+    "res_pitch": {0: 1, 1: 1, range(1 << 16): 1},
+    "res_addr": ANY16,
     "table_en": {0: 1, 1: 1},
     "table_sel": {0: 1, 1: 1},
     "bypass": {0: 2, 1: 1},
-    "out_pitch": {1: 1, 2: 1, ANY16: 1},
-    "out_addr": {ANY16: 1},
+    "out_pitch": {1: 1, 2: 1, range(1 << 16): 1},
+    "out_addr": ANY16,
     "restart": {0: 3, 1: 7},
     "bank": {0: 1, 1: 1},
     "from_pool": {0: 7, 1: 3},
@@ -197,27 +183,34 @@ class Descriptors:
     """Random descriptors: every field by its weights, with records that their rounding mode can take."""
 
     def __init__(self, rng: random.Random, params: Parameters) -> None:
-        self.params = params
-        self.draws = RandObj(rng)
-        for name, weights in WEIGHTS.items():
-            self.draws.add_rand_var(name, domain=weights)
-        self.draws.add_rand_var("clamp", fn=clamp_range, args=(rng,))
-        # Worked out of the mode, so that modes keep their weights: a constraint would draw again until both
-        # fit, and most modes would be those that fit most records.
-        ends = {"record": (FIRST_FLOAT, RECORDS), "element": (FIRST_FP32_ELEMENT, ELEMENTS)}
-        for name, (first, end) in ends.items():
-            self.draws.add_rand_var(name, fn=record_for, args=(rng, first, end), rand_var_args=("mode",))
+        self.rng, self.params = rng, params
+        self.draws = Draws(
+            rng,
+            WEIGHTS,
+            {
+                ("act_min", "act_max"): (self.clamp, ()),
+                "par_addr": (self.record, ("mode",)),
+                "elem_addr": (self.element, ("mode",)),
+            },
+        )
+
+    def clamp(self) -> tuple[int, int]:
+        """All of int8, a part of it, one value."""
+        low, high = sorted((self.rng.randint(-128, 127), self.rng.randint(-128, 127)))
+        ends = self.rng.choices(((-128, 127), (low, high), (low, low)), (10, 17, 3))[0]
+        return ends[0] & 0xFF, ends[1] & 0xFF
+
+    def record(self, mode: int) -> int:
+        """Where a record lies that the rounding mode can take."""
+        floats = range(FIRST_FLOAT, RECORDS)
+        return self.params.address(self.rng.choice(floats if mode == Rounding.FP32 else range(FIRST_FLOAT)))
+
+    def element(self, mode: int) -> int:
+        """The same of an element record."""
+        floats = range(FIRST_FP32_ELEMENT, ELEMENTS)
+        others = range(FIRST_FP32_ELEMENT)
+        return self.params.element(self.rng.choice(floats if mode == Rounding.FP32 else others))
 
     def draw(self, pixels: int, **fixed: Any) -> Desc:
         """A descriptor of a tile of `pixels`; `fixed` fields are taken as they are."""
-        draws = self.draws
-        draws.randomize(with_values={name: value for name, value in fixed.items() if name in WEIGHTS})
-        low, high = draws.clamp
-        fields = {name: getattr(draws, name) for name in WEIGHTS} | {
-            "act_min": low & 0xFF,
-            "act_max": high & 0xFF,
-            "elem_addr": self.params.element(draws.element),
-            "par_addr": self.params.address(draws.record),
-            "pixels": pixels,
-        }
-        return Desc(**(fields | fixed))
+        return Desc(**self.draws.draw(**fixed), pixels=pixels)

@@ -331,7 +331,7 @@ async def late_data_are_waited_for(dut: Any) -> None:
     async with start(AxiMemoryEnv, dut, timing=timing) as env:
         await env.prepare()
         env.compare(env.python.bursts, await env.run())
-        assert env.scoreboard.compared == 120
+        assert env.scoreboard.compared == 3 * env.count
 
 
 @cocotb.test(expect_error=Mismatch)

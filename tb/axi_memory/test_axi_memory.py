@@ -140,6 +140,9 @@ async def both_back_ends_give_the_same_errors(dut: Any) -> None:
             1,
             1,
         ]
+        # A write that gets an error changes nothing.
+        await env.toggle(dut.dump_req, dut.dump_done)
+        assert np.array_equal(np.fromfile("dump.bin", np.uint8), env.memory)
 
 
 @cocotb.test()

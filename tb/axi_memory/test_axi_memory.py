@@ -280,6 +280,9 @@ async def both_back_ends_give_the_same_errors(dut: Any, resp: int, places: tuple
         for way, count in ((False, len(reads)), (True, 1)):
             assert sum(burst.resp == resp for burst in logged if burst.write == way) == count
         assert env.answers["python"].bursts == env.answers["verilog"].bursts
+        # A write that gets an error changes nothing.
+        await env.toggle(dut.dump_req, dut.dump_done)
+        assert np.array_equal(np.fromfile("dump.bin", np.uint8), env.memory)
 
 
 @cocotb.test()

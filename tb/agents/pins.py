@@ -17,6 +17,18 @@ def to_int(handle: Any) -> int | None:
         return None
 
 
+class Handles:
+    """A handle's children as attributes, looked up once: in cocotb that costs as much as reading them."""
+
+    def __init__(self, parent: Any) -> None:
+        self._parent = parent
+
+    def __getattr__(self, name: str) -> Any:
+        handle = getattr(self._parent, name)
+        setattr(self, name, handle)
+        return handle
+
+
 class Stalls:
     """Whether to hold back, one answer per cycle.
 

@@ -5,6 +5,7 @@ A thread would wait for the simulator, which holds the interpreter while it runs
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 from multiprocessing.connection import Connection
 
@@ -22,11 +23,14 @@ class Beside:
     def __init__(
         self, machine: Machine, memory: NDArray[np.uint8], base: int, length: int, windows: Windows
     ) -> None:
-        # A fork has the memory already and costs a few milliseconds; it leaves without the simulator's exit.
+        # Both processes see it: only the trace has to be sent.
+        self._memory = np.frombuffer(mmap.mmap(-1, memory.size), np.uint8)
+        self._memory[:] = memory
+        # A fork costs a few milliseconds, and leaves without the simulator's exit.
         fork = multiprocessing.get_context("fork")
         self._answer, sender = fork.Pipe(duplex=False)
         self._process = fork.Process(
-            target=_work, args=(sender, machine, memory, base, length, windows), daemon=True
+            target=_work, args=(sender, machine, self._memory, base, length, windows), daemon=True
         )
         self._process.start()
         sender.close()
@@ -37,7 +41,7 @@ class Beside:
         self._process.join()
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer, self._memory
 
 
 def _work(
@@ -49,6 +53,6 @@ def _work(
     windows: Windows,
 ) -> None:
     try:
-        sender.send((machine.run(memory, base, length, windows=windows), memory))
+        sender.send(machine.run(memory, base, length, windows=windows))
     except Exception as error:
         sender.send(error)

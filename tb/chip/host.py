@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +75,15 @@ class Host:
         await Timer(PERIOD_NS, "ns")
 
     async def _access(self, write: bool, addr: int, data: int = 0) -> tuple[int, int]:
+        return await with_timeout(self._answer(write, addr, data), 100 * PERIOD_NS, "ns")
+
+    async def _answer(self, write: bool, addr: int, data: int = 0) -> tuple[int, int]:
         dut = self.dut
         dut.host_write.value = write
         dut.host_addr.value = addr
         dut.host_data.value = data
         dut.host_request.value = not int(dut.host_reply.value)
-        await with_timeout(ValueChange(dut.host_reply), 100 * PERIOD_NS, "ns")
+        await ValueChange(dut.host_reply)
         # The answer changes in the same time step as the reply, but perhaps after it.
         await Timer(1, "ns")
         return int(dut.host_reply_resp.value), int(dut.host_reply_data.value) if not write else 0
@@ -97,6 +100,20 @@ class Host:
         if resp:
             raise HostError(f"read of register {addr:#05x}: response {resp}")
         return data
+
+    async def read_all(self, addresses: Sequence[int]) -> list[int]:
+        """Read registers one after the other, with one limit of time for all. Raises HostError as `read`."""
+
+        async def work() -> list[int]:
+            found = []
+            for addr in addresses:
+                resp, data = await self._answer(False, addr)
+                if resp:
+                    raise HostError(f"read of register {addr:#05x}: response {resp}")
+                found.append(data)
+            return found
+
+        return await with_timeout(work(), 100 * PERIOD_NS * len(addresses), "ns")
 
     async def allow(self, windows: Windows) -> None:
         """Let programs touch these pages only."""
@@ -144,7 +161,8 @@ class Host:
 
         Raises HostError if the account does not add up.
         """
-        counts = {name: await self.read(COUNTERS + 4 * i) for i, name in enumerate(COUNTER_NAMES)}
+        values = await self.read_all([COUNTERS + 4 * i for i in range(len(COUNTER_NAMES))])
+        counts = dict(zip(COUNTER_NAMES, values, strict=True))
         check_account(counts, "the program")
         return counts
 
@@ -155,9 +173,8 @@ class Host:
         """
         found = []
         for layer in range(layers):
-            stamp = {"cycles": await self.read(STAMPS + 4 * layer)}
-            for k, name in enumerate(ACCOUNT):
-                stamp[name] = await self.read(ACCOUNTS + 32 * layer + 4 * k)
+            places = [STAMPS + 4 * layer, *(ACCOUNTS + 32 * layer + 4 * k for k in range(len(ACCOUNT)))]
+            stamp = dict(zip(("cycles", *ACCOUNT), await self.read_all(places), strict=True))
             check_account(stamp, f"layer {layer}")
             found.append(stamp)
         return found

@@ -8,7 +8,7 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import Handles, Stalls, to_int
 from tb.agents.rules import Violation, fail
 from tb.agents.stream import StreamMonitor, StreamPins
 
@@ -19,10 +19,10 @@ class EngineError(AssertionError):
 
 def value_of(handle: Any) -> int:
     """Unsigned value of a pin. Raises EngineError for X."""
-    value = to_int(handle)
-    if value is None:
-        raise EngineError(f"{handle._path} is X")
-    return value
+    try:
+        return int(handle._handle.get_signal_val_binstr(), 2)
+    except ValueError:
+        raise EngineError(f"{handle._path} is X") from None
 
 
 class Gate(Stalls):
@@ -86,7 +86,8 @@ class BusWatch(uvm_component):
 
     def __init__(self, name: str, parent: Any, channel: str) -> None:
         super().__init__(name, parent)
-        self.env, self.dut, dut = parent, parent.dut, parent.dut
+        self.env = parent
+        self.dut = dut = Handles(parent.dut)
         self.valid, self.ready = getattr(dut, f"{channel}_valid"), getattr(dut, f"{channel}_ready")
         self.address = getattr(dut, f"{channel}_addr")
         self.flush()
@@ -131,9 +132,8 @@ class BusWatch(uvm_component):
             self.under_way += 1
             self.most = max(self.most, self.under_way)
         self.waiting = bool(valid and not value_of(self.ready))
-        self.rule(
-            value_of(self.dut.quiet) == (self.under_way == 0),
-            f"quiet is {value_of(self.dut.quiet)} with {self.under_way} bursts under way",
-        )
+        quiet = value_of(self.dut.quiet)
+        if quiet != (self.under_way == 0):
+            raise EngineError(f"quiet is {quiet} with {self.under_way} bursts under way")
         self.under_way -= self.env.burst_ends()
         self.was_halted = bool(halted)

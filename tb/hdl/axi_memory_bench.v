@@ -87,7 +87,7 @@ module axi_memory_bench #(
 );
 
   axi_traffic #(
-      .DATA_W(DATA_W),
+      .DATA_W  (DATA_W),
       .LOG_SPAN(LOG_WORDS + $clog2(DATA_W / 8))
   ) u_traffic_p (
       .clk(clk),
@@ -130,7 +130,7 @@ module axi_memory_bench #(
   );
 
   axi_traffic #(
-      .DATA_W(DATA_W),
+      .DATA_W  (DATA_W),
       .LOG_SPAN(LOG_WORDS + $clog2(DATA_W / 8))
   ) u_traffic_v (
       .clk(clk),

@@ -10,11 +10,11 @@
 `default_nettype none
 
 module axi_traffic #(
-    parameter integer        DATA_W    = 128,
-    parameter integer        ADDR_W    = 32,
-    parameter integer        ID_W      = 4,
-    parameter integer        LOG_SPAN  = 16,   // bytes
-    parameter         [ 7:0] MAX_BEATS = 16    // a power of two
+    parameter integer       DATA_W    = 128,
+    parameter integer       ADDR_W    = 32,
+    parameter integer       ID_W      = 4,
+    parameter integer       LOG_SPAN  = 16,   // bytes
+    parameter         [7:0] MAX_BEATS = 16    // a power of two
 ) (
     input  wire                clk,
     input  wire                rst_n,

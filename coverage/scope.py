@@ -18,8 +18,8 @@ def contained(blocks: Sequence[str]) -> dict[str, set[str]]:
 def split(
     files: Sequence[str], asked: Collection[str], benches: Mapping[str, Collection[str]]
 ) -> tuple[list[str], list[str], list[str]]:
-    """Of the asked blocks' own files: those to cover now, those that only benches of other blocks contain, and
-    a sentence for each that no bench at all contains. benches: every block there is, and its bench's files.
+    """Of the asked blocks' own files: those to cover now, those that only benches of other blocks contain,
+    and a sentence for each that no bench at all contains. benches: every block, and its bench's files.
 
     When all blocks are asked there are no others: every file is to cover, or is a problem.
     """

@@ -158,7 +158,7 @@ class DmaEnv(BlockEnv):
         self.events = Prefix("events", self)
         self.errors = Scoreboard("errors", self, minimum=0)
         self.watch = EngineMonitor("watch", self, "ar" if self.directions == "r" else "aw")
-        self.number = 0
+        self.number = self.rng.getrandbits(16)
         self.set_window()
         self.flush()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,32 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from models.isa import TOKEN_MAX, Cause, Command, Conv, End, Load, Pool, Store, Windows
+from models.isa import (
+    ID_FETCH,
+    ID_LOAD,
+    ID_STORE,
+    PAGE,
+    TOKEN_MAX,
+    Cause,
+    Command,
+    Conv,
+    End,
+    Load,
+    Pool,
+    Store,
+    Windows,
+)
 from models.trace import Stop
 from tb.bench import light, params, seed
 from tb.chip import host, hostile_sim
 from tb.chip.host import PERIOD_NS
 from tb.chip.hostile import CORES, PUBLIC
-from tb.chip.hostile_sim import Arena, Result, fight, summary
+from tb.chip.hostile_sim import CALM, Arena, Result, fight, summary
 from tb.chip.mutate import Faults, Hostile
 from tb.chip.session import Session, bench
+from tb.common.cover import Hits, counted
+from tb.hostile.coverage import CHANNELS, COVERAGE
+from tb.hostile.fields import FIELDS, variant
 
 BENCH = bench([*CORES.values()], public=PUBLIC, timeout=600)
 SIZE = CORES["n4"]["MEM_WORDS"] * 4  # DRAM, bytes; all cores have as much
@@ -34,6 +53,12 @@ async def hostile_programs_end_and_the_next_one_is_right(dut: Any) -> None:
     results = await fight(session, seed(), 0, 10 if light() else 150, LOG)
     last = results[-1]
     assert not last.failure, f"program {last.index} ({last.what}): {last.failure}\n  repeat: {again(last)}"
+    with counted(COVERAGE) as hits:
+        for result in results:
+            hits.sample(end=result.cause)
+            hits.sample(result.good, recovered=result.cause)
+            for name in result.what.split("+"):
+                hits.sample(mutation=name)
     ends = summary(results)
     assert len(ends) >= (3 if light() else 6), f"programs ended in too few ways: {ends}"
     dut._log.info(f"{sum(r.commands for r in results)} commands: {dict(ends)}")
@@ -54,6 +79,101 @@ async def hostile_memory_is_waited_for(dut: Any) -> None:
     faults += [] if light() else [Faults(latency=3000, jitter=2000)]
     for index, fault in enumerate(faults):
         await arena.good_program(index, fault)
+    with counted(COVERAGE) as hits:
+        for channel in CHANNELS:
+            hits.sample(stalled=channel)
+
+
+# ---------------------------------------------------------------- every field, every window, every error
+
+
+def program_of(commands: Sequence[Command], windows: Windows | None = None, faults: Faults = CALM) -> Hostile:
+    """A program on page 0, which it may read but not write."""
+    windows = windows or Windows((0, SIZE - PAGE), (PAGE, SIZE - PAGE))
+    length = len(commands) + 1
+    return Hostile("directed", memory_of(commands), 0, length, length, windows, faults)
+
+
+async def fought(arena: Arena, program: Hostile, hits: Hits) -> Result:
+    """Run and judge one program, and a good one behind it."""
+    result = Result(0, program.what, -1, program.commands, 0)
+    await arena.fight(program, result)
+    await arena.good_program(0)
+    hits.sample(end=result.cause, recovered=result.cause)
+    return result
+
+
+@cocotb.test()
+async def hostile_fields_are_refused_or_carried_out(dut: Any) -> None:
+    """Each field of each command out of its range, which must be refused, and elsewhere in it."""
+    arena = await Arena.open(await Session.open(dut), seed())
+    rng = random.Random(seed())
+    fields = rng.sample(FIELDS, 12) if light() else FIELDS
+    with counted(COVERAGE) as hits:
+        for (op, name), good in product(fields, (False, True)):
+            command = variant(op, name, good, arena.session.config, rng)
+            if command is None:
+                continue
+            result = Result(0, f"{op}.{name}", -1, 2, 0)
+            await arena.fight(program_of([command]), result)
+            assert (result.cause == Cause.BAD_FIELD) != good, f"{command}: {Cause(result.cause)!r}"
+            hits.sample(field=f"{op}.{name}", range="in" if good else "out")
+        await arena.good_program(0)
+
+
+@cocotb.test()
+async def hostile_errors_are_named_one_by_one(dut: Any) -> None:
+    """Each response on the bus and each side of each window, for each engine that can meet it."""
+    arena = await Arena.open(await Session.open(dut), seed())
+    last = SIZE - PAGE
+    load, store = Load(address=2 * PAGE, run=4), Store(address=2 * PAGE, run=4)
+    everything = (0, last)
+    with counted(COVERAGE) as hits:
+        for engine, side, command, read, write in (
+            (ID_FETCH, "below", load, (PAGE, last), everything),
+            (ID_LOAD, "above", load, (0, PAGE), everything),
+            (ID_LOAD, "below", replace(load, address=0), (0, last), everything),
+            (ID_STORE, "above", store, everything, (PAGE, PAGE)),
+            (ID_STORE, "below", store, everything, (3 * PAGE, last)),
+        ):
+            cause = Cause.WRITE_WINDOW if engine == ID_STORE else Cause.READ_WINDOW
+            program = program_of([command], Windows(read, write))
+            if (engine, side) == (ID_LOAD, "below"):  # the program itself lies above
+                program = moved(program, 4 * PAGE, Windows((2 * PAGE, last), (PAGE, 2 * PAGE)))
+            result = await fought(arena, program, hits)
+            assert result.cause == cause, f"{engine} {side}: {Cause(result.cause)!r}"
+            hits.sample(engine=engine, side=side)
+        high = moved(program_of([load]), 4 * PAGE, Windows((0, 3 * PAGE), everything))
+        assert (await fought(arena, high, hits)).cause == Cause.READ_WINDOW
+        hits.sample(engine=ID_FETCH, side="above")
+        for resp, (way, nth) in product((2, 3), (("read", 0), ("read", 1), ("write", 0))):
+            faults = Faults(fault=(way, nth, None, resp))
+            result = await fought(arena, program_of([load, store], faults=faults), hits)
+            first = Cause.WRITE_SLVERR if way == "write" else Cause.READ_SLVERR
+            assert result.cause == first + resp - 2, f"{way} {nth}: {Cause(result.cause)!r}"
+        for cause, program in (
+            (Cause.OVERRUN, replace(program_of([load]), length=1)),
+            (Cause.STOPPED, replace(program_of([CONV] * 20), stop_at=40)),
+            (Cause.WATCHDOG, program_of([Load(wait_store=True)])),
+            (Cause.BAD_OPCODE, without_opcode(program_of([load]))),
+            (Cause.BAD_FIELD, program_of([replace(load, run=0)])),
+            (-1, replace(program_of([CONV] * 20), reset_at=40)),
+            (0, program_of([load])),
+        ):
+            result = await fought(arena, program, hits)
+            assert result.cause == cause, f"{result.cause}, not {cause!r}"
+
+
+def moved(program: Hostile, base: int, windows: Windows) -> Hostile:
+    """The same program at another address, within other windows."""
+    memory = np.roll(program.memory, base)
+    return replace(program, memory=memory, base=base, windows=windows)
+
+
+def without_opcode(program: Hostile) -> Hostile:
+    memory = program.memory.copy()
+    memory[0] = 0
+    return replace(program, memory=memory)
 
 
 # ---------------------------------------------------------------- what the watchdog says
@@ -80,6 +200,16 @@ WAITS: tuple[tuple[Sequence[Command], int, int], ...] = (
 )
 
 
+def saw(waits: int, channel: str = "") -> None:
+    """Count what the watchdog named, and the channel that never answered."""
+    with counted(COVERAGE) as hits:
+        for bit in range(32):
+            if waits >> bit & 1:
+                hits.sample(wait=bit)
+        if channel:
+            hits.sample(never=channel)
+
+
 def memory_of(commands: Sequence[Command]) -> np.ndarray:
     """DRAM with a program at 0."""
     memory = np.zeros(SIZE, np.uint8)
@@ -100,6 +230,7 @@ async def hostile_waits_for_a_token_are_named(dut: Any) -> None:
         want = Stop(Cause.WATCHDOG, waits, 0, number)
         assert record is not None and vars(record) == vars(want), f"{commands[-1]}: {record}, not {want}"
         await session.traffic()
+        saw(waits)
 
 
 @cocotb.test()
@@ -135,6 +266,7 @@ async def hostile_memory_that_never_answers_is_named(dut: Any) -> None:
         arena.behave(Faults())
         record = await core.finish(10_000)
         assert record is not None and record.cause == Cause.WATCHDOG
+        saw(waits, channel.lower())
         await arena.session.traffic()
         await arena.good_program(0)
 

@@ -85,6 +85,22 @@ async def load_honours_wide_counts(dut: Any) -> None:
 
 
 @cocotb.test()
+async def load_survives_reset_in_its_widest_commands(dut: Any) -> None:
+    """Runs and padding as large as their fields, cut off by a reset; what follows is right."""
+    async with start(LoadEnv, dut) as env:
+        for name in ("run", "pad_top", "pad_left"):
+            widest = random_window(
+                Load, env.rng, env.config, **{"run": 1, "count_x": 1, "count_y": 1, name: 65535}
+            )
+            running = cocotb.start_soon(env.run([widest]))
+            await env.cycles(80)
+            await env.reset()
+            await running
+            await env.run(random_windows(Load, env.rng, env.config, 2, words=12))
+            await env.drained()
+
+
+@cocotb.test()
 async def load_moves_a_word_a_cycle(dut: Any) -> None:
     await scenarios.a_word_a_cycle(LoadEnv, dut, "r")
 

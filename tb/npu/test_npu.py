@@ -31,6 +31,7 @@ from models.machine import Machine
 from models.trace import Trace
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
 from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from tb.agents.burst import SLVERR
 from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
@@ -313,6 +314,8 @@ async def npu_survives_any_command(dut: Any) -> None:
                 low, high = windows.write if burst.write else windows.read
                 inside = low <= burst.addr and burst.addr + burst.beats * n <= high + PAGE
                 assert inside, f"{burst} outside {low:#x} to {high:#x}"
+        hole = 0xFFC
+        assert (await env.host.write(hole, 0), (await env.host.read(hole))[1]) == (SLVERR, SLVERR)
         await env.allow(Windows())
         await env.good_program()
 

@@ -63,7 +63,11 @@ AXI4: dict[str, list[list[Step]]] = {
     ],
     "PAYLOAD_X": [[ar(), r(data=None), r()]],
     "VALID_IN_RESET": [[RESET, {**RESET, **ar()}], [RESET, {**RESET, **b()}], [RESET, {**RESET, **w()}]],
-    "VALID_AFTER_RESET": [[RESET, ar(), r()], [RESET, RESET, w(), aw(), b()]],
+    "VALID_AFTER_RESET": [
+        [RESET, ar(), r()],
+        [RESET, RESET, w(), aw(), b()],
+        [RESET, ar(ready=0), ar(), r()],
+    ],
     "BURST_TYPE": [
         [ar(burst=3), r()],
         [ar(4, 3, burst=2), r(0), r(0), r()],
@@ -71,7 +75,12 @@ AXI4: dict[str, list[list[Step]]] = {
         [ar(0, 17, burst=0), *[r(0)] * 16, r()],
     ],
     "BURST_SIZE": [[aw(size=3), w(), b()]],
-    "BOUNDARY_4K": [[ar(4092, 2), r(0), r()], [aw(8188, 2), w(0), w(), b()], [ar(4095, 2), r(0), r()]],
+    "BOUNDARY_4K": [
+        [ar(4092, 2), r(0), r()],
+        [aw(8188, 2), w(0), w(), b()],
+        [ar(4095, 2), r(0), r()],
+        [ar(4095, 2, size=0), r(0), r()],  # by one byte
+    ],
     "FULL_WIDTH_INCR": [[ar(2), r()], [ar(0, 2, burst=0), r(0), r()], [aw(size=1), w(strb=3), b()]],
     "WLAST": [
         [aw(0, 2), w(0), w(0), b()],
@@ -120,7 +129,7 @@ STREAM: dict[str, list[list[Step]]] = {
     "PAYLOAD_STABLE": [[s(1, ready=0), s(2)]],
     "PAYLOAD_X": [[s(None)]],
     "VALID_IN_RESET": [[RESET, {**RESET, **s()}], [RESET, {**RESET, **s(valid=None)}]],
-    "VALID_AFTER_RESET": [[RESET, s()]],
+    "VALID_AFTER_RESET": [[RESET, s()], [RESET, s(ready=0), s()]],
 }
 
 # AXI4 traces that break nothing.

@@ -59,7 +59,6 @@ class Build:
     sim: str
     waves: bool = False
     coverage: bool = False  # count lines, toggles and expressions (verilator)
-    quick: bool = False  # for a short run, even of a bench that is optimised for long ones
 
     @property
     def label(self) -> str:
@@ -73,7 +72,6 @@ class Build:
     @property
     def folder(self) -> Path:
         kind = ("-waves" if self.waves else "") + ("-coverage" if self.coverage else "")
-        kind += "-quick" if self.quick and self.bench.fast else ""
         return BUILD / "sim" / self.name / self.sim / (self.label + kind)
 
 
@@ -156,7 +154,7 @@ def _flags(build: Build) -> list[str]:
     if build.sim == "icarus":
         # cocotb's own module that writes the waveform is SystemVerilog.
         return [flag for flag in ICARUS if not (build.waves and flag == "-g2005")]
-    flags = VERILATOR + (FAST_RUN if build.bench.fast and not build.quick else QUICK_BUILD)
+    flags = VERILATOR + (FAST_RUN if build.bench.fast else QUICK_BUILD)
     flags += COVERAGE if build.coverage else []
     flags += FST if build.waves and fst() else []
     return flags + (TIMING if build.bench.timing else ["--no-timing"])

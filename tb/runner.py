@@ -131,7 +131,7 @@ def run_block(
     if not full:
         print("every test with small counts; those of make test: FULL=1", flush=True)
     env = ONE_THREAD if full else {**ONE_THREAD, "ASSAY_QUICK": "1"}
-    builds = [Build(block, bench, params, sim, waves, coverage, quick=not full) for params in bench.params]
+    builds = [Build(block, bench, params, sim, waves, coverage) for params in bench.params]
 
     def run(build: Build) -> tuple[Verdict, str]:
         note = ""

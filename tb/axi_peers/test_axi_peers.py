@@ -210,7 +210,7 @@ async def exokay_without_an_exclusive_access_is_named(dut: Any) -> None:
 @cocotb.test()
 async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
-        for _ in range(lighter(24, 1, 12)):
+        for _ in range(lighter(24, 1, 24)):
             items = [Axi4Item(False, 64 * i, 4, 2, id=i % 3) for i in range(12)]
             items += [Axi4Item(True, PAGES * PAGE, 2, 2, data=bytes(8)) for _ in range(12)]
             tasks = [cocotb.start_soon(env.manager.transfer(item)) for item in items]

@@ -26,7 +26,7 @@ async def random_commands(env_class: type[DmaEnv], dut: Any, count: int) -> None
 async def reset_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
     """Reset at random cycles; what is sent afterwards is done as if nothing had been."""
     async with start(env_class, dut) as env:
-        commands = random_windows(env.kind, env.rng, env.config, lighter(40, 1, 2), words=40)
+        commands = random_windows(env.kind, env.rng, env.config, lighter(40, 1, 4), words=40)
         sending = cocotb.start_soon(env.run(commands))
         for _ in range(lighter(4, 1, 2)):
             await env.cycles(env.rng.randint(1, 150))
@@ -54,7 +54,7 @@ async def first_error_is_reported(env_class: type[DmaEnv], dut: Any) -> None:
     """Error responses on random beats of random bursts, often with more behind them."""
     async with start(env_class, dut) as env:
         write, rng, faults = env.directions == "w", env.rng, env.memory.faults
-        for _ in range(lighter(5, 1, 2)):
+        for _ in range(lighter(5, 1, 5)):
             first = env.predicted + rng.randint(0, 4)
             for index in (first, first + 1, first + rng.randint(1, 5)):
                 beat = (
@@ -109,7 +109,7 @@ async def nothing_outside_its_window(env_class: type[DmaEnv], dut: Any) -> None:
     address and command are reported once all before it are answered, and the next commands are done."""
     async with start(env_class, dut) as env:
         rng = env.rng
-        for _ in range(lighter(12, 1, 3)):
+        for _ in range(lighter(12, 1, 4)):
             command = random_window(env.kind, rng, env.config, 60)
             first = command.address // PAGE * PAGE
             base = max(0, first - PAGE * rng.choice((0, 0, 1, 3)))
@@ -166,7 +166,7 @@ async def full_token_queue_holds(env_class: type[DmaEnv], dut: Any) -> None:
             signals = {f"signal_{engine}": name == f"sig_{engine}" for engine in env.kind.signals}
             commands = random_windows(env.kind, env.rng, env.config, 3, words=12, **signals)
             running = cocotb.start_soon(env.run(commands))
-            await env.cycles(1000)
+            await env.cycles(lighter(1000, 1, 3))
             if env.events.pending == 0 or value_of(dut.idle):
                 raise EngineError(f"done although {name} was never taken")
             queue.credits = 3

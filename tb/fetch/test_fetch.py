@@ -38,7 +38,7 @@ BENCH = Bench(
 async def fetch_hands_out_programs_in_order(dut: Any, profile: int) -> None:
     """Any length; with END, without (overrun), or with commands behind END, which must not appear."""
     async with start(FetchEnv, dut) as env:
-        for _ in range(lighter(6, 1, 2)):
+        for _ in range(lighter(6, 1, 3)):
             program = commands(env, env.rng.choice((0, 1, 3, 4, 5, env.rng.randint(6, 25))))
             if env.rng.random() < 0.7:
                 program += [End(stamp=True)]

@@ -14,7 +14,7 @@ from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench, fewer, lighter, some
+from tb.bench import Bench, fewer, lighter, quick, some
 from tb.common import scenarios
 from tb.common.commands import Windows, random_window, random_windows
 from tb.common.watch import Gate
@@ -37,7 +37,7 @@ BENCH = Bench(
 async def load_matches_model_under_random_pace(dut: Any, profile: int) -> None:
     async with start(LoadEnv, dut) as env:
         commands = Windows(Load, env.rng, env.config)
-        await env.run(commands.draw() for _ in range(lighter(15, 1, 2)))
+        await env.run(commands.draw() for _ in range(lighter(15, 1, 4)))
         await env.drained()
 
 
@@ -213,7 +213,8 @@ async def load_reports_an_error_on_any_beat(dut: Any) -> None:
     """The only, the first, one in the middle or the last beat of a burst, SLVERR or DECERR."""
     async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming((1, 10))) as env:
         longest = env.config.max_burst
-        for resp, beat in itertools.product((SLVERR, DECERR), ("only", "first", "middle", "last")):
+        cases = [*itertools.product((SLVERR, DECERR), ("only", "first", "middle", "last"))]
+        for resp, beat in fewer(env.rng, cases, 3):
             run = 1 if beat == "only" else longest
             at = {"only": 0, "first": 0, "middle": env.rng.randrange(1, longest - 1), "last": longest - 1}[
                 beat
@@ -227,7 +228,7 @@ async def load_reports_an_error_on_any_beat(dut: Any) -> None:
             await sending
             env.memory.faults.clear()
             await env.reset()
-        assert all(env.cover.bins["error"].values())
+        assert quick() or all(env.cover.bins["error"].values())
 
 
 @cocotb.test()

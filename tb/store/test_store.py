@@ -40,7 +40,7 @@ def sample_as_if_halted(watch: EngineMonitor, halted: int) -> None:
 @cocotb.test()
 @cocotb.parametrize(profile=some(range(3)))
 async def store_matches_model_under_random_pace(dut: Any, profile: int) -> None:
-    await scenarios.random_commands(StoreEnv, dut, lighter(15, 1, 2))
+    await scenarios.random_commands(StoreEnv, dut, lighter(15, 1, 4))
 
 
 @cocotb.test()

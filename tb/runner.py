@@ -67,7 +67,7 @@ def simulate(
     results, log = folder / "results.xml", folder / "run.log"
     own = [f"+seed={seed}"]
     if build.sim == "verilator":
-        # Random before reset; 0 where toggles are counted, or a bit that never moves is hit by the seed's luck.
+        # Random before reset; 0 where toggles count, or a bit that never moves is hit by the seed's luck.
         own += [f"+verilator+seed+{seed}", f"+verilator+rand+reset+{0 if build.coverage else 2}"]
     own_env = {
         "ASSAY_PARAMS": json.dumps(dict(build.params)),

@@ -108,6 +108,7 @@ class PeerEnv(BlockEnv):
         if manager == "ours":
             rng = fork(self.rng)
             timing = ManagerTiming.pick(rng)
+            timing.outstanding = max(4, timing.outstanding)  # so that answers can overtake
             self.manager = Axi4ManagerAgent("manager", self, self.pins, rng, timing, self.violations.append)
         else:
             self.master = quiet(AxiMaster(bus, dut.clk, dut.rst_n, reset_active_level=False))

@@ -213,6 +213,7 @@ async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
         for _ in range(lighter(24, 1, 24)):
             items = [Axi4Item(False, 64 * i, 4, 2, id=i % 3) for i in range(12)]
             items += [Axi4Item(True, PAGES * PAGE, 2, 2, data=bytes(8)) for _ in range(12)]
+            env.rng.shuffle(items)  # the manager takes them in this order
             tasks = [cocotb.start_soon(env.manager.transfer(item)) for item in items]
             await env.cycles(env.rng.randint(1, env.rng.choice((4, 60))))
             await env.reset()

@@ -10,11 +10,12 @@ from pyuvm import uvm_component
 from tb.agents.edges import at_every
 from tb.agents.pins import to_int
 from tb.agents.stream import StreamPins
+from tb.common.cover import Accepts
 
 # What a channel does in a cycle: VALID is low; it is high and READY low; both are high.
 CYCLES = ("gap", "held", "moves")
 # Like cycles in a row.
-RUN = {"one": 1, "few": range(2, 8), "long": range(8, 1 << 24)}
+RUN: dict[str, Accepts] = {"one": 1, "few": range(2, 8), "long": range(8, 1 << 24)}
 
 
 def nothing(*_: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from models.isa import BadCommand, Command, Config, Conv, Load, Pool, Store
 
@@ -34,7 +35,8 @@ def variant(op: str, name: str, good: bool, config: Config, rng: random.Random) 
     values = [low, high, 1, 2, 3, *(rng.randint(low, high) for _ in range(40))]
     rng.shuffle(values)
     for value in values:
-        changed = replace(command, **{name: bool(value) if place.flag else value})
+        fields: dict[str, Any] = {name: bool(value) if place.flag else value}
+        changed = replace(command, **fields)
         if low <= value <= high and changed != command and legal(changed, config) == good:
             return changed
     return None

@@ -151,7 +151,7 @@ async def hostile_errors_are_named_one_by_one(dut: Any) -> None:
             result = await fought(arena, program_of([load, store], faults=faults), hits)
             first = Cause.WRITE_SLVERR if way == "write" else Cause.READ_SLVERR
             assert result.cause == first + resp - 2, f"{way} {nth}: {Cause(result.cause)!r}"
-        for cause, program in (
+        for end, program in (
             (Cause.OVERRUN, replace(program_of([load]), length=1)),
             (Cause.STOPPED, replace(program_of([CONV] * 20), stop_at=40)),
             (Cause.WATCHDOG, program_of([Load(wait_store=True)])),
@@ -161,7 +161,7 @@ async def hostile_errors_are_named_one_by_one(dut: Any) -> None:
             (0, program_of([load])),
         ):
             result = await fought(arena, program, hits)
-            assert result.cause == cause, f"{result.cause}, not {cause!r}"
+            assert result.cause == end, f"{result.cause}, not {end!r}"
 
 
 def moved(program: Hostile, base: int, windows: Windows) -> Hostile:

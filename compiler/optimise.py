@@ -5,6 +5,8 @@ fuse_joins   a convolution whose only use is an element-wise operator makes that
 fold_input   the few channels of a picture leave most of the array idle. Where a convolution is the only user
              of a network input, the host writes that input with a kernel row folded into the channels: 7
              pixels of 3 channels fill 21 of 32 rows instead of 7 times 3 of 16.
+
+Fold, and Repeat for compiler/repeat.py, say how the host writes such an input.
 """
 
 from __future__ import annotations

@@ -96,9 +96,9 @@ def include_folders() -> list[Path]:
 def sources(bench: Bench) -> list[Path]:
     """What the bench's top module is made of: its own HDL and, of rtl/npu.f, the files it reaches.
 
-    A module has the name of its file, so a file is reached when a reached file says that name, in its code and
-    not in a comment. Editing one block then rebuilds what contains it and nothing else. Raises UserError for
-    a file that does not exist.
+    A module has the name of its file, so a file is reached when the code of a reached file, not a comment,
+    says that name. Editing one block then rebuilds what contains it and nothing else. Raises UserError for a
+    file that does not exist.
     """
     own = [ROOT / source for source in bench.sources]
     rules = [ROOT / "tb" / "hdl" / f"{name}.v" for name in bind.CHECKERS]

@@ -234,8 +234,9 @@ def mix(value: int) -> int:
 def failing_reads(
     rng: random.Random, program_seed: int, reads: int, places: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """(read of the traffic, which has `reads`, beat of it) for each of these places, as far as there are such and they are so
-    far apart that the memory in Verilog, which knows one fault at a time, has answered one by the next."""
+    """(one of the traffic's `reads`, beat of it) for each of these places, as far as there are such reads and
+    they are so far apart that the memory in Verilog, which knows one fault at a time, has answered one by the
+    next."""
     beats = [(mix(program_seed ^ (1 << 16 | read)) >> 23 & 15) + 1 for read in range(reads)]
     found: list[tuple[int, int]] = []
     for where in places:

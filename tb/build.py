@@ -91,7 +91,7 @@ def include_folders() -> list[Path]:
 def sources(bench: Bench) -> list[Path]:
     """What the bench's top module is made of: its own HDL and, of rtl/npu.f, the files it reaches.
 
-    A module has the name of its file, so a file is reached when a reached file says that name, in its code and
+    A module has the name of its file, so a file is reached when a reached file says that name in its code,
     not in a comment. Editing one block then rebuilds what contains it and nothing else. Raises UserError for
     a file that does not exist.
     """

@@ -33,7 +33,7 @@ ONE_WORD = {"kw": 1, "kh": 1, "cb": 1, **ONE_PIXEL}
 @cocotb.parametrize(pressure=["none", "random"], salt=some(range(2)))
 async def conv_matches_model_on_random_commands(dut, pressure, salt):
     async with start(ConvEnv, dut, pressure=pressure, salt=salt) as env:
-        await env.run(random_convs(env.rng, env.config, lighter(24, 2, 6), env.words))
+        await env.run(random_convs(env.rng, env.config, lighter(24, 2, 12), env.words))
 
 
 @cocotb.test()

@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge
 
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench, fewer, lighter
+from tb.bench import Bench, fewer, lighter, some
 from tb.common.watch import EngineError
 from tb.counters.env import CountersEnv
 from tb.counters.model import CONDITIONS, COUNTERS, OTHERS, RULES
@@ -19,7 +19,7 @@ BENCH = Bench(toplevel="npu_counters", params=[{"N": 4}, {"N": 32}], timeout=120
 
 
 @cocotb.test()
-@cocotb.parametrize(chance=[0.02, 0.5, 0.98])
+@cocotb.parametrize(chance=some([0.02, 0.5, 0.98]))
 async def counters_count_only_while_busy(dut: Any, chance: float) -> None:
     async with start(CountersEnv, dut) as env:
         env.chance = chance
@@ -92,7 +92,7 @@ async def counters_clear_at_start_and_stamps_do_not(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(stamping=[0.1, 0.6, 1.0], together=[False, True])
+@cocotb.parametrize(stamping=some([0.1, 0.6, 1.0]), together=[False, True])
 async def counters_lose_no_stamp(dut: Any, stamping: float, together: bool) -> None:
     """Three sources at random, in the same cycle, or all of them in every cycle, store back to back."""
     async with start(CountersEnv, dut) as env:

@@ -234,7 +234,7 @@ async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
     async with start(NpuEnv, dut) as env:
         # The first read is of fetch, the last one of load.
         places = [(False, "first"), (False, "last"), (True, "any"), (False, "any")]
-        for resp, (write, place) in fewer(env.rng, [*product((2, 3), places)], 2):
+        for resp, (write, place) in fewer(env.rng, [*product((2, 3), places)], 4):
             image = env.prepare()
             trace = env.predict(image)
             count = trace.counters()["write_bursts" if write else "read_bursts"]

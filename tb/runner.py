@@ -124,17 +124,16 @@ def run_block(
     """Build and run a block's tests with each of its parameter sets, and report. True if all passed.
 
     jobs: parameter sets at a time, and compilers of a build. coverage: with builds that count code coverage
-    into run/coverage.dat. full: with the counts of make test, not the quick ones, and with every parameter set;
-    a quick run simulates QUICK_SETS of them, drawn by the seed.
+    into run/coverage.dat. full: with the counts of make test and every parameter set. A quick run simulates
+    QUICK_SETS of them, drawn by the seed, with quick counts.
     """
     module, bench = bench_of(block)
     if sim not in bench.simulators:
         raise UserError(f"BLOCK={block} runs on {' and '.join(bench.simulators)} only")
     print(repeat(block, sim, seed, full), flush=True)
     if not full:
-        what = (
-            f", {QUICK_SETS} of {len(bench.params)} parameter sets" if len(bench.params) > QUICK_SETS else ""
-        )
+        sets = len(bench.params)
+        what = f", {QUICK_SETS} of {sets} parameter sets" if sets > QUICK_SETS else ""
         print(f"every test with small counts{what}; as in make test: FULL=1", flush=True)
     env = ONE_THREAD if full else {**ONE_THREAD, "ASSAY_QUICK": "1"}
     builds = [Build(block, bench, params, sim, waves, coverage) for params in bench.params]

@@ -18,8 +18,8 @@ FILE = re.compile(r"^`(\S+)`\n\n```\w+\n(.*?)^```$", re.M | re.S)
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """What a block needs of this project, and the page's files in it."""
-    for folder in ("scripts", "tb", "rtl", "models", "docs/testplan"):
+    """What a block, and the check of all testplans, need of this project, and the page's files in it."""
+    for folder in ("scripts", "tb", "rtl", "models", "compiler", "nets", "docs/testplan"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / ".venv").symlink_to(VENV)
     for path, text in FILE.findall(PAGE):

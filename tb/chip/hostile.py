@@ -20,13 +20,8 @@ from tb.chip.campaign import Campaign, command_line, launch
 from tb.chip.hostile_sim import Result, summary
 from tb.chip.report import write_summary
 from tb.chip.session import bench
-from tb.common.cores import SMALL_BUFFERS
+from tb.common.cores import HOSTILE
 
-# Small buffers wrap and fill; 64 KiB of memory are loaded in no time.
-CORES = {
-    "n4": {"N": 4, **SMALL_BUFFERS, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
-    "n8": {"N": 8, **SMALL_BUFFERS, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
-}
 # What Python changes in the memory between programs.
 PUBLIC = [
     ("chip_bench", "*"),
@@ -49,8 +44,8 @@ def run(
     verbose: bool = False,
 ) -> bool:
     """Run programs [first, first + count) of a seed, write build/hostile.json. True if none won."""
-    chip = bench([CORES[core]], public=PUBLIC, timeout=TIMEOUT)
-    build = Build("hostile_programs", chip, CORES[core], sim, waves)
+    chip = bench([HOSTILE[core]], public=PUBLIC, timeout=TIMEOUT)
+    build = Build("hostile_programs", chip, HOSTILE[core], sim, waves)
     options = {"sim": (sim, "verilator"), "core": (core, "n4")}
     campaign = Campaign("hostile", "program", count, seed, first, options)
     campaign.begin()
@@ -98,7 +93,7 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_line(__doc__, count=1000)
-    parser.add_argument("--core", default="n4", choices=CORES)
+    parser.add_argument("--core", default="n4", choices=HOSTILE)
     return launch(parser, run, arguments)
 
 

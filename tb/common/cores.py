@@ -12,3 +12,9 @@ SMALL_BUFFERS = {
     "ACC_DEPTH": 16,
     "LINE_WORDS": 16,
 }
+
+# What hostile programs run on; 64 KiB of memory are loaded in no time.
+HOSTILE = {
+    "n4": {"N": 4, **SMALL_BUFFERS, "MAX_BURST": 8, "OUTSTANDING": 2, "MEM_WORDS": 16384},
+    "n8": {"N": 8, **SMALL_BUFFERS, "MAX_BURST": 16, "OUTSTANDING": 4, "MEM_WORDS": 8192},
+}

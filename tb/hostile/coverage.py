@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from models.isa import ID_FETCH, ID_LOAD, ID_STORE, Cause, Config
-from tb.chip.hostile import CORES
 from tb.chip.mutate import MUTATIONS
+from tb.common.cores import HOSTILE
 from tb.common.cover import Coverage, Cross, Never, Point
 from tb.hostile.fields import FIELDS, variant
 
@@ -42,7 +42,7 @@ def _have(good: bool) -> list[str]:
                 if name not in ("OUTSTANDING", "MEM_WORDS")
             }
         )
-        for core in CORES.values()
+        for core in HOSTILE.values()
     ]
     return [
         bin

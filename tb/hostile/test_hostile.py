@@ -32,16 +32,17 @@ from models.trace import Stop
 from tb.bench import light, params, seed
 from tb.chip import host, hostile_sim
 from tb.chip.host import PERIOD_NS
-from tb.chip.hostile import CORES, PUBLIC
+from tb.chip.hostile import PUBLIC
 from tb.chip.hostile_sim import CALM, Arena, Result, fight, summary
 from tb.chip.mutate import Faults, Hostile
 from tb.chip.session import Session, bench
+from tb.common.cores import HOSTILE
 from tb.common.cover import Hits, counted
 from tb.hostile.coverage import CHANNELS, COVERAGE
 from tb.hostile.fields import FIELDS, variant
 
-BENCH = bench([*CORES.values()], public=PUBLIC, timeout=600)
-SIZE = CORES["n4"]["MEM_WORDS"] * 4  # DRAM, bytes; all cores have as much
+BENCH = bench([*HOSTILE.values()], public=PUBLIC, timeout=600)
+SIZE = HOSTILE["n4"]["MEM_WORDS"] * 4  # DRAM, bytes; all cores have as much
 LOG = Path("hostile.jsonl")
 NAMES = ("AR", "R", "AW", "W", "B")
 
@@ -66,7 +67,7 @@ async def hostile_programs_end_and_the_next_one_is_right(dut: Any) -> None:
 
 def again(result: Result) -> str:
     """The command that repeats one program."""
-    core = next(name for name, parameters in CORES.items() if parameters["N"] == params()["N"])
+    core = next(name for name, parameters in HOSTILE.items() if parameters["N"] == params()["N"])
     options = f"--count 1 --first {result.index} --seed {seed()} --core {core}"
     return f".venv/bin/python -m tb.chip.hostile {options}"
 

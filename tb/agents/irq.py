@@ -36,7 +36,8 @@ class IrqMonitor(uvm_monitor):
             value = to_int(self.pin)
             if value is None and to_int(self.rst_n) == 1:
                 self.report(Violation("INTERRUPT_X", self.get_full_name(), self.cycle, "the pin is X"))
-            level = value == 1
+            # Registers hold anything until the first edge in reset: what rises there is no interrupt.
+            level = value == 1 and (self.level or to_int(self.rst_n) == 1)
             if level != self.level:
                 self.level = level
                 self.rises += level

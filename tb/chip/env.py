@@ -13,7 +13,7 @@ from cocotb.triggers import Timer
 
 from compiler.ir import CONTRACTS
 from models.isa import Cause
-from tb.bench import light, seed
+from tb.bench import light, lighter, seed
 from tb.chip import host
 from tb.chip.coverage import COVERAGE, FOUND
 from tb.chip.host import PERIOD_NS, ErrorRecord
@@ -60,8 +60,11 @@ class Chip:
     async def open(cls, dut: Any) -> Chip:
         return cls(await Session.open(dut))
 
-    async def prepare(self, operators: int | Sequence[str] = 3, contract: str | None = None) -> Image:
+    async def prepare(
+        self, operators: int | Sequence[str] | None = None, contract: str | None = None
+    ) -> Image:
         """A new random network in the memory, and new latency and stalls."""
+        operators = operators or lighter(3, 1, 3)
         copies = (
             set() if isinstance(operators, int) else {COPIES[kind] for kind in operators if kind in COPIES}
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from typing import Any
 
 import cocotb
@@ -9,7 +11,7 @@ import numpy as np
 from cocotb.triggers import Timer
 
 from models.isa import COMMAND_BYTES, ID_FETCH, ID_LOAD, ID_STORE, PAGE, Cause, Load, Windows
-from tb.bench import some
+from tb.bench import fewer, seed
 from tb.chip import host
 from tb.chip.env import LIMIT, Chip
 from tb.chip.host import PERIOD_NS, HostError
@@ -22,27 +24,27 @@ NEVER = 2**32 - 1
 async def chip_stops_on_any_failed_burst(dut: Any) -> None:
     """The n-th read or write fails: address, ID and command are recorded, the next program is right."""
     chip = await Chip.open(dut)
-    for response in some((2, 3)):
-        for kind, which in (("read", "first"), ("read", "last"), ("read", "any"), ("write", "any")):
-            image = await chip.prepare()
-            machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
-            count = machine.counters()[f"{kind}_bursts"]
-            before = int(getattr(chip.memory, f"{kind}_count").value)
-            chip.memory.err_resp.value = response
-            # The first read is of fetch, the last one of load.
-            nth = {"first": 0, "last": count - 1}.get(which, int(chip.rng.integers(count)))
-            getattr(chip.memory, f"err_{kind}").value = before + nth
-            first = {"read": Cause.READ_SLVERR, "write": Cause.WRITE_SLVERR}[kind]
-            outcome = await chip.stopped_program(image, Cause(first + response - 2))
-            getattr(chip.memory, f"err_{kind}").value = NEVER
-            record, table = outcome.error, outcome.table
-            assert record is not None
-            (row,) = np.flatnonzero(table.resp)
-            assert (record.id, record.address) == (table.id[row], table.addr[row]), f"{record}"
-            parts = (machine.fetch, machine.load, machine.store)[record.id]
-            nth = int(np.count_nonzero(table.id[: row + 1] == record.id)) - 1
-            assert record.command == expected_columns(parts, chip.session.config.n).command[nth], f"{record}"
-            await chip.good_program()
+    bursts = [("read", "first"), ("read", "last"), ("read", "any"), ("write", "any")]
+    for response, (kind, which) in fewer(random.Random(seed()), [*itertools.product((2, 3), bursts)], 4):
+        image = await chip.prepare()
+        machine = chip.session.machine.run(image.dram.copy(), image.base, image.length)
+        count = machine.counters()[f"{kind}_bursts"]
+        before = int(getattr(chip.memory, f"{kind}_count").value)
+        chip.memory.err_resp.value = response
+        # The first read is of fetch, the last one of load.
+        nth = {"first": 0, "last": count - 1}.get(which, int(chip.rng.integers(count)))
+        getattr(chip.memory, f"err_{kind}").value = before + nth
+        first = {"read": Cause.READ_SLVERR, "write": Cause.WRITE_SLVERR}[kind]
+        outcome = await chip.stopped_program(image, Cause(first + response - 2))
+        getattr(chip.memory, f"err_{kind}").value = NEVER
+        record, table = outcome.error, outcome.table
+        assert record is not None
+        (row,) = np.flatnonzero(table.resp)
+        assert (record.id, record.address) == (table.id[row], table.addr[row]), f"{record}"
+        parts = (machine.fetch, machine.load, machine.store)[record.id]
+        nth = int(np.count_nonzero(table.id[: row + 1] == record.id)) - 1
+        assert record.command == expected_columns(parts, chip.session.config.n).command[nth], f"{record}"
+        await chip.good_program()
 
 
 @cocotb.test()

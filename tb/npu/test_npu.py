@@ -36,7 +36,7 @@ from tb.agents.edges import at_every
 from tb.agents.env import BlockEnv, start
 from tb.agents.irq import IrqMonitor
 from tb.agents.pins import Stalls, to_int
-from tb.bench import Bench, fewer, light, params, seed
+from tb.bench import Bench, fewer, light, params, quick, seed
 from tb.chip import host
 from tb.chip.mutate import MUTATIONS
 from tb.chip.programs import Image, random_image
@@ -59,6 +59,7 @@ BENCH = Bench(
     timeout=900,
 )
 DRAM = 1 << 20  # bytes
+SHORT = 40  # commands of a program in a quick run
 LIMIT = 400_000  # cycles
 HOLDS = ("neither", "valid_waits", "ready_waits", "moves")
 READERS = {
@@ -157,7 +158,7 @@ class NpuEnv(BlockEnv):
         """A new random network in the memory, and a memory of another temper."""
         while True:
             image = random_image(self.numbers, self.config, operators, dense=False, most=5)
-            if image.dram.size <= DRAM:
+            if image.dram.size <= DRAM and (image.length <= SHORT or not quick()):
                 break
         self.memory.memory[: image.dram.size] = image.dram
         self.memory.driver.timing = MemoryTiming.pick(self.rng)

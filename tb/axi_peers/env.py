@@ -71,6 +71,12 @@ def give_codes(channel: Any, change: Callable[[Any], None]) -> None:
     channel.send = answer
 
 
+def deal(rng: random.Random, codes: Callable[[], Sequence[int]]) -> Iterator[int]:
+    """Answers at random, but all of `codes` before one of them comes again."""
+    while True:
+        yield from rng.sample(codes(), len(codes()))
+
+
 def silence(dut: Any) -> None:
     """No channel says anything until its agents drive it."""
     for channel in CHANNELS:
@@ -102,7 +108,7 @@ class PeerEnv(BlockEnv):
         # What their memory answers with (its data stay right), and what it answered, by channel and ID.
         self.codes: tuple[int, ...] = (*[OKAY] * 6, SLVERR, DECERR)
         self.given: dict[tuple[str, int], list[int]] = {}
-        self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
+        self._answers = {channel: deal(fork(self.rng), lambda: self.codes) for channel in ("b", "r")}
         bus = AxiBus.from_prefix(dut, "axi")
         silence(dut)
         if manager == "ours":
@@ -151,7 +157,7 @@ class PeerEnv(BlockEnv):
 
     def code(self, channel: str, ident: int) -> int:
         """The next answer of their memory; remembered."""
-        code = self._answers[channel].choice(self.codes)
+        code = next(self._answers[channel])
         self.given.setdefault((channel, ident), []).append(code)
         return code
 
@@ -199,7 +205,7 @@ class LitePeerEnv(BlockEnv):
         self.cover = Collector("cover", self, COVERAGE).hits
         self.seed = self.rng.getrandbits(64)
         self.given: dict[str, list[int]] = {"b": [], "r": []}
-        self._answers = {channel: fork(self.rng) for channel in ("b", "r")}
+        self._answers = {channel: deal(fork(self.rng), lambda: self.codes) for channel in ("b", "r")}
         silence(dut)
         self.bus = AxiLiteAgent(
             "bus", self, AxiLitePins(dut, "lite"), True, Stalls.pick(self.rng), self.violations.append
@@ -216,11 +222,11 @@ class LitePeerEnv(BlockEnv):
         give_codes(self.ram.read_if.r_channel, self.read_code)
 
     def write_code(self, response: Any) -> None:
-        response.bresp = self._answers["b"].choice(self.codes)
+        response.bresp = next(self._answers["b"])
         self.given["b"].append(response.bresp)
 
     def read_code(self, response: Any) -> None:
-        response.rresp = self._answers["r"].choice(self.codes)
+        response.rresp = next(self._answers["r"])
         self.given["r"].append(response.rresp)
 
     async def accesses(self, write: bool, count: int) -> None:

@@ -12,6 +12,10 @@ class CompileError(Exception):
         super().__init__(" ".join(message.split()))
 
 
+class ProgramTooLong(CompileError):
+    """A network that needs more commands than a program can have: a core with larger buffers needs fewer."""
+
+
 class UnsupportedError(CompileError):
     """A node that the core or the compiler has no way to execute.
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.emit import emit
-from compiler.errors import CompileError, UnsupportedError
+from compiler.errors import CompileError, ProgramTooLong, UnsupportedError
 from compiler.fuse import fuse_pads
 from compiler.ir import Graph, Node
 from compiler.layer import Alias, Layer, Layout, PoolLayer
@@ -236,7 +236,7 @@ def _assemble(
     binary = program.finish()
     length = len(program)
     if length > 0xFFFF:
-        raise CompileError(f"the program has {length} commands; PROG_LEN holds 65535")
+        raise ProgramTooLong(f"the program has {length} commands; PROG_LEN holds 65535")
     prog_base = align(memory.constant_bytes, COMMAND_BYTES)
     image_base = align(prog_base + images * length * COMMAND_BYTES, PAGE)
     stride = align(memory.area_bytes, PAGE)

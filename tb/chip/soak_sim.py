@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from compiler.errors import ProgramTooLong
 from compiler.network import compile_network
 from compiler.tests.deep_networks import deep_network
 from compiler.tflite import read_contract
@@ -32,10 +34,14 @@ async def networks_run_bit_for_bit(dut: Any) -> None:
 
 async def _try(session: Session, rng: np.random.Generator, index: int) -> Tried:
     contract = os.environ["SOAK_CONTRACT"]
-    network = deep_network(rng, contract=contract)
-    model = network.finish()
-    graph = read_contract(model, contract)
-    compiled = compile_network(graph, session.config)
+    while True:
+        network = deep_network(rng, contract=contract)
+        model = network.finish()
+        graph = read_contract(model, contract)
+        # Buffers of a few words cut a large layer into tens of thousands of tiles.
+        with contextlib.suppress(ProgramTooLong):
+            compiled = compile_network(graph, session.config)
+            break
     dram = compiled.dram.copy()
     # What nobody writes is noise, so that a read of it shows.
     area = dram[compiled.image_base :]

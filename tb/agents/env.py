@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import cocotb
-from cocotb.triggers import Event
+from cocotb.triggers import Event, Timer
 from pyuvm import uvm_component, uvm_env, uvm_root, uvm_test
 
 from tb.agents import transactions
@@ -64,6 +64,9 @@ async def start(env_class: type[EnvT], dut: Any, *, settle: int = 20, **options:
     check phase runs. Errors of monitors, checkers and scoreboards fail the test.
     """
     transactions.begin()
+    # On Verilator rst_n begins at random: no agent may find the DUT out of reset before it was in.
+    dut.rst_n.value = 0
+    await Timer(1, "step")
     running, finished = Event(), Event()
     envs: list[EnvT] = []
 

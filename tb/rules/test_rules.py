@@ -27,8 +27,12 @@ TRACES = {
     f"{protocol}.{rule}.{i}": (protocol, rule, steps)
     for protocol, table in (("axi4", AXI4), ("axi_lite", AXI_LITE), ("stream", STREAM))
     for i, (rule, steps) in enumerate(flat(table))
-    if rule in IN_VERILOG and (simulator() == "icarus" or not has_x(steps))  # Verilator knows no X
+    if rule in IN_VERILOG
 }
+# Verilator knows no X. Those with X come last: tests are numbered.
+PLAYED = [name for name, (_, _, steps) in TRACES.items() if not has_x(steps)]
+if simulator() == "icarus":
+    PLAYED += [name for name in TRACES if name not in PLAYED]
 # What an AXI4 trace need not say.
 USUAL = {"size": 2, "burst": 1}
 
@@ -73,7 +77,7 @@ def wire(value: int | None, width: int = 1) -> Any:
 
 
 @cocotb.test()
-@cocotb.parametrize(trace=list(TRACES))
+@cocotb.parametrize(trace=PLAYED)
 async def a_broken_rule_is_named(dut: Any, trace: str) -> None:
     protocol, rule, steps = TRACES[trace]
     async with start(RulesEnv, dut) as env:

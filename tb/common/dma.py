@@ -27,6 +27,8 @@ from tb.bench import params, seed
 from tb.common.commands import SPACE, Noise, pack, wide_config
 from tb.common.watch import BusWatch, EngineError, TokenQueue, value_of
 
+FIRST_WAIT = 9  # the bit of a LOAD or STORE that asks for a token of compute; the next: of store
+
 
 def planned_answers(
     faults: Sequence[Fault], write: bool, index: int, address: int, beats: int, n: int
@@ -106,8 +108,16 @@ class EngineMonitor(BusWatch):
             decerr = 0 if window else value_of(dut.err_decerr)
             env.errors.observe(Failure(decerr, value_of(dut.err_addr), value_of(dut.err_cmd), window))
             self.halt()
-        missing = any(queue.credits == 0 for queue in env.waits.values())
-        self.rule(missing or not value_of(dut.stat_wait) or not started, "stat_wait while a command starts")
+        self.rule(
+            value_of(dut.stat_wait) == self.waits_for_token(), "stat_wait is not: only a token is missing"
+        )
+
+    def waits_for_token(self) -> int:
+        """A command could start but for a token: what LOAD_WAIT and STORE_WAIT count."""
+        if not (value_of(self.dut.cmd_valid) and value_of(self.dut.can_start)):
+            return 0
+        flags = value_of(self.dut.cmd_data) >> FIRST_WAIT
+        return int(any(flags >> i & 1 and not value_of(pins.valid) for i, pins in enumerate(self.waits)))
 
 
 class DmaEnv(BlockEnv):

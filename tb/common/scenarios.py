@@ -39,7 +39,7 @@ async def reset_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
 async def halt_in_flight(env_class: type[DmaEnv], dut: Any) -> None:
     """Halt at random cycles: the rules of EngineMonitor hold until quiet, and after a reset all is well."""
     async with start(env_class, dut) as env:
-        for _ in range(lighter(4, 1, 2)):
+        for _ in range(lighter(4, 1, 4)):
             running = cocotb.start_soon(env.run(random_windows(env.kind, env.rng, env.config, 6, words=60)))
             await env.cycles(env.rng.randint(1, 200))
             env.watch.halt()

@@ -8,7 +8,7 @@ import cocotb
 
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
-from tb.bench import Bench, lighter, params, quick, some
+from tb.bench import Bench, lighter, params, some
 from tb.common.compute import ContractError, spoil, without_bubble
 from tb.conv.env import ConvEnv
 from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes
@@ -59,12 +59,14 @@ async def conv_does_every_kernel_step_and_tiling(dut):
 async def conv_stalls_for_every_cause_and_loses_nothing(dut):
     async with start(ConvEnv, dut, pressure="heavy") as env:
         await env.run(random_convs(env.rng, env.config, lighter(16, 2, 8), env.words // 4))
-        # Commands of one word: descriptor and token must be taken in the same cycle, or neither.
-        await env.run([random_conv(env.rng, env.config, 1, **ONE_WORD, signal_load=True) for _ in range(20)])
-        for _ in range(10):  # a few at a time may meet a cause late
+        for _ in range(20):  # the pace of post and load may hide a cause for a while
+            # Commands of one word: descriptor and token must be taken in the same cycle, or neither.
+            await env.run(
+                [random_conv(env.rng, env.config, 1, **ONE_WORD, signal_load=True) for _ in range(20)]
+            )
             times = range(lighter(15, 1, 5))
             await env.run([part for _ in times for part in split_conv(env.rng, env.config, 1, largest=2)])
-            if not quick() or len(env.watch.causes) == 4:
+            if len(env.watch.causes) == 4:
                 break
     assert set(env.watch.causes) == {"weights", "bank", "desc", "token"}, env.watch.causes
 

@@ -32,6 +32,12 @@ class Verdict:
     def passed(self) -> bool:
         return self.problem is None and all(test.status != "fail" for test in self.tests)
 
+    @property
+    def why(self) -> str:
+        """What went wrong, in a line; "" if it passed."""
+        messages = [test.message for test in self.tests if test.status == "fail"]
+        return self.problem or "; ".join(messages)
+
 
 def read(results: Path, failure: str | None = None) -> Verdict:
     """The verdict on a finished simulation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -36,6 +36,17 @@ class BlockEnv(uvm_env):
     async def cycles(self, count: int) -> None:
         """Wait for `count` rising edges."""
         await self.clock.cycles(count)
+
+    async def until(self, there: Callable[[], Any], limit: int = 100_000) -> int:
+        """Wait until `there()`, asked now and after each rising edge; returns the edges waited.
+
+        Raises TimeoutError after `limit` edges: what hangs has failed, and says so at once.
+        """
+        for waited in range(limit):
+            if there():
+                return waited
+            await self.clock.cycles(1)
+        raise TimeoutError(f"{self.get_full_name()}: not there after {limit} cycles")
 
     async def reset(self, cycles: int = 3) -> None:
         """Reset the DUT, at any time, and make every scoreboard forget what was pending.

@@ -133,6 +133,10 @@ class AxiMemoryEnv(BlockEnv):
         request.value = not int(request.value)
         await ValueChange(answer)
 
+    async def reads_logged(self, count: int) -> None:
+        """Wait until the memory in Verilog has answered so many reads."""
+        await self.until(lambda: sum(not burst.write for burst in self.verilog.bursts) >= count)
+
     async def prepare(self) -> None:
         """Both memories get the same random image; the log is opened behind what earlier tests wrote."""
         self.memory[:] = np.frombuffer(self.rng.randbytes(len(self.memory)), np.uint8)
@@ -272,8 +276,7 @@ async def both_back_ends_give_the_same_errors(dut: Any, resp: int, places: tuple
         async def fail_reads() -> None:
             for read, beat in reads:
                 memory.err_read.value, memory.err_beat.value = first + read, beat
-                while sum(not burst.write for burst in env.verilog.bursts) <= read:
-                    await env.cycles(1)
+                await env.reads_logged(read + 1)
 
         cocotb.start_soon(fail_reads())
         logged = await env.run()

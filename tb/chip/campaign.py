@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 from scripts.tools import SIMULATORS, UserError, tool_env
 from tb import runner
 from tb.build import Build
-from tb.chip.job import POLL
+from tb.chip.watched import watched
 from tb.progress import Progress
 
 # Where the simulation runs: a line of JSON for each job that came to its end.
@@ -74,25 +73,14 @@ class Campaign:
         log = folder / LOG
         log.write_text("")
         given = {"CAMPAIGN_FIRST": str(self.first), "CAMPAIGN_COUNT": str(self.count), **(env or {})}
-        module, verdicts = f"tb.chip.{self.name}_sim", []
-
-        def simulate() -> None:
-            verdicts.append(
-                runner.simulate(build, module, self.seed, env=given, verbose=verbose, plusargs=plusargs)
-            )
-
-        thread = threading.Thread(target=simulate)
-        progress = Progress(self.count, self.job)
-        thread.start()
-        while thread.is_alive():
-            thread.join(POLL)
-            progress.update(log.read_text().count("\n"))
+        module, progress = f"tb.chip.{self.name}_sim", Progress(self.count, self.job)
+        verdict = watched(
+            lambda: runner.simulate(build, module, self.seed, env=given, verbose=verbose, plusargs=plusargs),
+            lambda: progress.update(log.read_text().count("\n")),
+        )
         progress.close()
         results = [json.loads(line) for line in log.read_text().splitlines()]
-        if verdicts and verdicts[0].passed:
-            return results, ""
-        problem = verdicts and (verdicts[0].problem or "; ".join(test.message for test in verdicts[0].tests))
-        return results, f"{problem or 'no result'}; see {folder / 'run.log'}"
+        return results, "" if verdict.passed else f"{verdict.why}; see {folder / 'run.log'}"
 
 
 def jobs() -> range:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import pickle
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +25,9 @@ from tb.chip.activity import Activity
 from tb.chip.host import ACCOUNT
 from tb.chip.progress import NetworkProgress
 from tb.chip.session import bench
+from tb.chip.watched import watched
 
 LATENCY = 64  # cycles of the memory, unless a run says otherwise
-POLL = 0.2  # seconds between two looks at the progress
 # More threads gain the machine little, and wait in a loop: beside anything else it becomes ten times slower.
 ENV = {"OPENBLAS_NUM_THREADS": "1"}
 
@@ -159,14 +157,6 @@ def _run(
     settings = {"latency": LATENCY, "seed": seed, **memory}
     plusargs = [f"+{key}={value}" for key, value in settings.items()]
     env = {**ENV, "JOB_SPOIL": str(int(spoil))}
-    verdict: list[Any] = []
-
-    def simulate() -> None:
-        verdict.append(
-            runner.simulate(build, "tb.chip.network_sim", seed, env=env, verbose=verbose, plusargs=plusargs)
-        )
-
-    thread = threading.Thread(target=simulate)
     layers = compiled.layers
     progress = NetworkProgress(
         folder / activity.UNITS_LOG,
@@ -174,16 +164,16 @@ def _run(
         [layer.tiling.cycles for layer in layers],
         len(inputs),
     )
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL)
-        progress.update()
+    module = "tb.chip.network_sim"
+    verdict = watched(
+        lambda: runner.simulate(build, module, seed, env=env, verbose=verbose, plusargs=plusargs),
+        progress.update,
+    )
     progress.close()
     if build.waves and (wave := runner.waveform(build)):
         print(f"waveform: {wave}")
-    if not verdict or not verdict[0].passed or not (folder / "result.json").exists():
-        problem = verdict and (verdict[0].problem or "; ".join(t.message for t in verdict[0].tests))
-        raise JobFailed(f"{problem or 'no result'}; see {folder / 'run.log'}")
+    if not verdict.passed or not (folder / "result.json").exists():
+        raise JobFailed(f"{verdict.why or 'no result'}; see {folder / 'run.log'}")
     raw = json.loads((folder / "result.json").read_text())
     raw["layers"] = [LayerResult(**layer) for layer in raw["layers"]]
     raw["folder"] = folder

@@ -176,8 +176,7 @@ def run(
         print(f"waveform: {wave}")
     result = place / "tile.json"
     if not verdict.passed or not result.exists():
-        problem = verdict.problem or "; ".join(test.message for test in verdict.tests)
-        raise JobFailed(f"{problem or 'no result'}; see {place / 'run.log'}")
+        raise JobFailed(f"{verdict.why or 'no result'}; see {place / 'run.log'}")
     found = json.loads(result.read_text())
     print(f"{found['cycles']:,} cycles, {found['bursts']} bursts compared, {time.monotonic() - start:.1f} s")
     return _judge(job, folder, found)

@@ -68,10 +68,7 @@ async def control_watchdog_waits_exactly_its_limit(dut: Any, limit: int) -> None
             env.chance |= {"start": 1.0, "progress": 1.0}
             await env.cycles(env.rng.randint(3, 20))
             env.chance |= {"start": 0.0, "progress": 0.0}
-            waited = 0
-            while not value_of(dut.halt):
-                await env.cycles(1)
-                waited += 1
+            waited = await env.until(lambda: value_of(dut.halt), limit + 100)
             assert waited - limit in (1, 2, 3)  # when exactly: the model knows
             await env.cycles(5)
         assert env.outcomes == {Cause.WATCHDOG}

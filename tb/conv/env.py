@@ -182,6 +182,11 @@ class ConvEnv(BlockEnv):
         for scoreboard in (self.reads, self.sums):
             await scoreboard.drained(self.dut.clk, patience)
 
+    async def next_word(self) -> None:
+        """Wait until one more word has come for the array."""
+        before = self.watch.fed
+        await self.until(lambda: self.watch.fed != before)
+
     async def send(self, commands: list[Conv], patience: int = 5000) -> None:
         """Send commands; returns when the last is taken."""
         sending = self.cmd.send(map(command_bits, commands))

@@ -189,8 +189,7 @@ async def conv_forgets_a_command_before_its_first_word(dut):
     async with start(ConvEnv, dut, pressure="none") as env:
         for make in (random_conv, window_conv) * 2:
             sending = cocotb.start_soon(env.send([make(env.rng, env.config, 1, **ONE_PIXEL)]))
-            while not env.watch.words:
-                await env.cycles(1)
+            await env.until(lambda: env.watch.words)
             await env.cycles(env.rng.randint(0, 1))
             await env.reset(env.rng.choice((0, 3)))
             await sending
@@ -205,9 +204,7 @@ async def conv_forgets_the_words_in_its_pipeline_at_reset(dut):
         for delay in range(12):  # cycles, from the read of a first word: up to 5 after a tile's last
             fields = ONE_WORD | (window if delay % 2 else {})
             sending = cocotb.start_soon(env.send([random_conv(env.rng, env.config, 1, **fields)]))
-            fed = env.watch.fed
-            while env.watch.fed == fed:
-                await env.cycles(1)
+            await env.next_word()
             await env.cycles(delay // 2)
             await env.reset(0)
             await sending

@@ -189,6 +189,5 @@ class CountersEnv(BlockEnv):
     async def read(self, asked: list[Ask]) -> None:
         """Read in random order."""
         self.asked += self.rng.sample(asked, len(asked))
-        while self.asked:
-            await self.cycles(1)
+        await self.until(lambda: not self.asked)
         await self.cycles(self.rng.randint(2, 5))

@@ -160,8 +160,7 @@ async def scoreboard_catches_a_wrong_priority(dut: Any, higher: int) -> None:
 
         env.model.rules[higher] = wrong
         env.busy = 1
-        while not lost:
-            await env.cycles(50)
+        await env.until(lambda: lost)
         await env.read_all()
 
 

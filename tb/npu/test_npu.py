@@ -271,8 +271,7 @@ async def npu_survives_reset_in_flight(dut: Any) -> None:
         moments += [partial(watch.works.get, engine) for engine in watch.idle]
         for there in fewer(env.rng, moments, 2):
             await env.start(env.prepare())
-            while not there():
-                await env.cycles(1)
+            await env.until(there)
             await env.reset()
         for _ in range(repeats(2)):
             await env.start(env.prepare())

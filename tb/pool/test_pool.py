@@ -144,8 +144,7 @@ async def pool_forgets_a_window_at_reset(dut):
         one = {"kw": 1, "kh": 1, "out_w": 1, "out_h": 1, "cb": 1, "kind": PoolKind.AVERAGE, **inside}
         for delay in range(14):  # cycles: from before the read of its tap until its result is out
             sending = cocotb.start_soon(env.send([random_pool(env.rng, env.config, 1, **one)]))
-            while not env.watch.due:
-                await env.cycles(1)
+            await env.until(lambda: env.watch.due)
             await env.cycles(delay)
             await env.reset(0)
             await sending

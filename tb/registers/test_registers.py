@@ -70,8 +70,7 @@ async def registers_start_clears_what_it_says(dut: Any) -> None:
                 env.cover.sample(cleared=register.name)
             env.same("the answer to a start while busy", await env.host.write(0x10, 1), SLVERR)
             env.cover.sample(refused="start")
-            while env.inside.peek(env.field("STATUS.BUSY")[1]):
-                await env.cycles(1)
+            await env.until(lambda: not env.inside.peek(env.field("STATUS.BUSY")[1]))
             await env.cycles(2)
             assert await env.bits("STATUS.DONE") == good
             assert await env.bits("STATUS.ERROR") == (not good)

@@ -274,10 +274,10 @@ def forecast(
     return bounds[0], bounds[1]
 
 
-def cycles_at_most(commands: list[Command], config: Config, latency: int) -> int:
+def cycles_at_most(commands: list[Command], config: Config, latency: int, fetches: int = 0) -> int:
     """More cycles than these commands may take one after the other. latency: of a burst, with everything that
-    the memory does to it."""
-    n, total = config.n, 4 * latency
+    the memory does to it. fetches: bursts of commands, also of those that never begin."""
+    n, total = config.n, (4 + fetches) * latency
     for command in commands:
         total += latency + 4 * words_moved(command)
         if isinstance(command, Window):

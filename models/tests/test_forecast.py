@@ -104,6 +104,11 @@ def test_an_endless_command_ends_the_strict_bound_only() -> None:
     assert bounds[0].stops == [Stop(Cause.READ_WINDOW, 0, 1, 0)]
 
 
+def test_commands_that_never_begin_are_fetched_all_the_same() -> None:
+    """From a late memory that alone took the hostile program 11268 of seed 2026 longer than it was given."""
+    assert cycles_at_most([], CONFIG, 9046, fetches=7) == cycles_at_most([], CONFIG, 9046) + 7 * 9046
+
+
 def test_more_work_takes_more_cycles() -> None:
     few = cycles_at_most([Load(run=4), POOL], CONFIG, 10)
     many = cycles_at_most([Load(run=4), POOL, Conv(clear=True, drain=True, groups=3)], CONFIG, 10)

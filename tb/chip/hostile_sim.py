@@ -115,13 +115,13 @@ class Arena:
             table = await self._traffic()
             _inside(table, program)
             return
-        limit = program.stop_at or (LIMIT + LATE if late else LIMIT)
-        record, stopped = await self._finish(limit)
+        limit = LIMIT + LATE if late else LIMIT
+        record, stopped = await self._finish(program.stop_at or limit)
         table = await self._traffic()
         result.bursts = len(table)
         result.cause = int(record.cause) if record else 0
         _inside(table, program)
-        self._judge(program, record, stopped and program.stop_at is None, table)
+        self._judge(program, record, stopped and program.stop_at is None, table, limit, watchdog)
 
     def behave(self, faults: Faults) -> None:
         """What the memory does from now on."""
@@ -154,13 +154,21 @@ class Arena:
         except host.HostError as error:
             raise Wrong(str(error)) from error
 
-    def _judge(self, program: Hostile, record: ErrorRecord | None, stopped: bool, table: BurstTable) -> None:
+    def _judge(
+        self,
+        program: Hostile,
+        record: ErrorRecord | None,
+        stopped: bool,
+        table: BurstTable,
+        limit: int,
+        watchdog: int,
+    ) -> None:
+        """stopped: by the host after `limit` cycles, not when the program says. watchdog: its cycles."""
         first, last = program.windows.write
         end = program.base + 64 * program.length
         if first < end and last + PAGE > program.base and np.any(table.write):
             return  # it may have written into itself: nobody knows what it was
         asked = int(np.count_nonzero(table.id == ID_FETCH))
-        limit = LIMIT + LATE if program.faults.latency > WATCHDOG // 4 else LIMIT
         strict, loose = forecast(
             program.read, program.base, program.length, self.session.config, program.windows, limit, asked
         )
@@ -170,7 +178,9 @@ class Arena:
             return
         faults = program.faults
         one = 300 + 2 * (faults.latency + faults.jitter)
-        most = cycles_at_most(loose.executed, self.session.config, one * (8 if faults.stall else 1))
+        most = cycles_at_most(loose.executed, self.session.config, one * (8 if faults.stall else 1), asked)
+        if not strict.finished:
+            most += watchdog  # it may have waited for good, and not yet for long enough
         if most < limit:
             raise Wrong(f"not done after {limit} cycles; it should take {most} at most")
 

@@ -39,7 +39,8 @@ class Faults:
 @dataclass(frozen=True)
 class Hostile:
     """One program. memory: uint8, all of DRAM. base: bytes; length: PROG_LEN; commands: as many as were made.
-    stop_at: cycle in which the host stops it, None for not before the bench's limit. reset_at: of a reset."""
+    stop_at: cycle, from 1, in which the host stops it, None for not before the bench's limit. reset_at: of a
+    reset."""
 
     what: str
     memory: NDArray[np.uint8]
@@ -82,8 +83,8 @@ WEIGHTS: dict[str, Weights] = {
     "mutations": {1: 2, 2: 1, 4: 1},
     "place": {"first": 1, "corner": 1, "last": 1, "anywhere": 1},
     "length": {"right": 28, 0: 1, 1: 1, "less": 1, "more": 1, "much_more": 1, 65535: 1, range(65536): 1},
-    "stop_at": {None: 24, range(2000): 1},
-    "reset_at": {None: 24, range(2000): 1},
+    "stop_at": {None: 24, range(1, 2000): 1},
+    "reset_at": {None: 24, range(1, 2000): 1},
     # Pages: mostly what the program needs.
     **dict.fromkeys(
         ("read_window", "write_window"), {"needed": 75, "all": 5, "none": 3, "later": 9, "shorter": 8}

@@ -33,7 +33,7 @@ from tb.bench import light, params, seed
 from tb.chip import host, hostile_sim
 from tb.chip.host import PERIOD_NS
 from tb.chip.hostile import PUBLIC
-from tb.chip.hostile_sim import CALM, Arena, Result, fight, summary
+from tb.chip.hostile_sim import CALM, LIMIT, Arena, Result, Wrong, fight, summary
 from tb.chip.mutate import Faults, Hostile
 from tb.chip.session import Session, bench
 from tb.common.cores import HOSTILE
@@ -327,6 +327,25 @@ async def hostile_bench_catches_a_hang(dut: Any) -> None:
         await fails(session, "hangs")
     finally:
         hostile_sim.DRAINED = drained
+
+
+@cocotb.test()
+async def hostile_bench_catches_a_slow_core(dut: Any) -> None:
+    """The host's patience ends long before a program of one load can."""
+    arena = await Arena.open(await Session.open(dut), seed())
+    finish = arena.host.finish
+
+    async def early(limit: int = 0) -> Any:
+        return await finish(10 if limit == LIMIT else limit)
+
+    arena.host.finish = early  # type: ignore[method-assign]
+    result = Result(0, "one load", -1, 2, 0)
+    try:
+        await arena.fight(program_of([Load(address=2 * PAGE, run=4)]), result)
+    except Wrong as wrong:
+        assert f"not done after {LIMIT} cycles" in str(wrong)
+    else:
+        raise AssertionError(f"ended with {result.cause}, and nothing was found")
 
 
 @cocotb.test()

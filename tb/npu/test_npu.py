@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
 from pyuvm import uvm_component
 
 from models.isa import (
@@ -60,8 +60,16 @@ BENCH = Bench(
 )
 DRAM = 1 << 20  # bytes
 SHORT = 40  # commands of a program in a quick run
-LIMIT = 400_000  # cycles
+LIMIT = 400_000  # cycles; the longest of these programs takes a fifth of it
+# Cycles without progress after which the core's watchdog ends a program, and without a transfer on the bus
+# after which the core hangs. No program here computes, and no memory waits, for as many as 2,000.
+WATCHDOG, STILL = 5_000, 10_000
 HOLDS = ("neither", "valid_waits", "ready_waits", "moves")
+# Inputs and outputs of the two ports, channel by channel.
+TO_CORE = ("s_axi_aw", "s_axi_w", "s_axi_ar", "m_axi_r", "m_axi_b")
+# The R channel's ready is of the manager that its ID names (docs/architecture.md).
+ID_TO_READY = ("m_axi_rready", "m_axi_rid")
+KNOWN_PATHS = {ID_TO_READY, ("m_axi_rready", "m_axi_rvalid")}
 READERS = {
     frozenset(): "none",
     frozenset({ID_FETCH}): "fetch",
@@ -93,7 +101,7 @@ class Watch(uvm_component):
             self.cover.sample(**{f"reset_{name}": value for name, value in self.works.items()})
             self.under_way("reset")
         self.works.clear()
-        self.halted = self.writes = 0
+        self.halted = self.writes = self.still = 0
         self.order.flush()
 
     def under_way(self, when: str) -> None:
@@ -113,6 +121,7 @@ class Watch(uvm_component):
             hold = value_of(valid) + 2 * value_of(ready)
             moves[name] = hold == 3
             self.cover.sample(channel=name, hold=HOLDS[hold])
+        self.still = 0 if any(moves.values()) else self.still + 1
         if moves["ar"]:
             self.order.ask(value_of(dut.m_axi_arid))
         halted = value_of(dut.halt)
@@ -181,19 +190,26 @@ class NpuEnv(BlockEnv):
     async def start(self, image: Image | Program) -> None:
         for register, value in (
             (host.IRQ_ENABLE, host.DONE | host.ERROR),
+            (host.WATCHDOG, WATCHDOG),
             (host.PROG_BASE, image.base),
             (host.PROG_LEN, image.length),
             (host.CTRL, host.START),
         ):
             assert await self.host.write(register, value) == 0
+        self.watch.still = 0
 
-    async def finish(self) -> int:
+    async def finish(self, limit: int = LIMIT) -> int:
         """Wait for the interrupt, clear it, return IRQ_STATUS as it was."""
-        await self.irq.wait(LIMIT)
+        cycles = await self.until(lambda: self.irq.level or self.watch.still > STILL, limit)
+        assert self.irq.level, f"hangs: {cycles} cycles, nothing moves on the bus"
         pending, _ = await self.host.read(host.IRQ_STATUS)
         assert await self.host.write(host.IRQ_STATUS, pending) == 0
         await self.irq.wait(4, level=False)
         return pending
+
+    async def record(self) -> list[int]:
+        """The error record: cause, address, ID, command."""
+        return [(await self.host.read(host.ERR_CAUSE + 4 * i))[0] for i in range(4)]
 
     def score(self, trace: Trace, prefix: bool = False) -> None:
         """Compare all bursts since prepare()."""
@@ -207,7 +223,7 @@ class NpuEnv(BlockEnv):
         image = self.prepare()
         trace = self.predict(image)
         await self.start(image)
-        assert await self.finish() == host.DONE
+        assert await self.finish() == host.DONE, f"{await self.record()}"
         self.score(trace)
         assert np.array_equal(self.memory.memory, self.expected), "memory differs from the machine's"
 
@@ -248,7 +264,7 @@ async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
             await env.start(image)
             assert await env.finish() == host.ERROR
             env.memory.faults.clear()
-            record = [(await env.host.read(host.ERR_CAUSE + 4 * i))[0] for i in range(4)]
+            record = await env.record()
             fetch = fetched(env.expected, image.base, image.length, env.config)
             env.score(replace(trace, fetch=fetch), prefix=True)
             (bad,) = [burst for burst in env.memory.bursts if burst.resp]
@@ -307,9 +323,8 @@ async def npu_survives_any_command(dut: Any) -> None:
                 await env.irq.wait(150)
             except TimeoutError:
                 assert await env.host.write(host.CTRL, host.STOP) == 0
-            assert await env.finish() in (host.DONE, host.ERROR)  # noise may be END
-            for register in range(4):
-                await env.host.read(host.ERR_CAUSE + 4 * register)
+            assert await env.finish(STILL) in (host.DONE, host.ERROR)  # noise may be END
+            await env.record()
             for burst in env.memory.bursts:
                 low, high = windows.write if burst.write else windows.read
                 inside = low <= burst.addr and burst.addr + burst.beats * n <= high + PAGE
@@ -318,6 +333,45 @@ async def npu_survives_any_command(dut: Any) -> None:
         assert (await env.host.write(hole, 0), (await env.host.read(hole))[1]) == (SLVERR, SLVERR)
         await env.allow(Windows())
         await env.good_program()
+
+
+def ports(dut: Any) -> tuple[list[Any], list[Any]]:
+    """Inputs and outputs of the two AXI ports."""
+    pins = [pin for pin in dut if pin._name.startswith(("s_axi_", "m_axi_"))]
+    given = {pin: pin._name.startswith(TO_CORE) != pin._name.endswith("ready") for pin in pins}
+    return [pin for pin in pins if given[pin]], [pin for pin in pins if not given[pin]]
+
+
+@cocotb.test()
+async def npu_outputs_follow_no_input_within_a_cycle(dut: Any) -> None:
+    """IHI 0022H A3.1.1 allows no path between them. Each input is inverted between two edges, while programs
+    run; the test must find the path that is known, or it would find nothing."""
+    found: set[tuple[str, str]] = set()
+    programs = 0
+    async with start(NpuEnv, dut) as env:
+        inputs, outputs = ports(dut)
+        assert len(inputs) == 20 and len(outputs) == 26, f"{len(inputs)} inputs, {len(outputs)} outputs"
+        while programs < repeats(3) or ID_TO_READY not in found:
+            assert programs < 20, "not even the known path was found"
+            programs += 1
+            await env.start(env.prepare())
+            for _ in range(100):
+                await env.cycles(env.rng.randint(1, 30))
+                await FallingEdge(dut.clk)
+                for pin, flip in product(inputs, (1, -1)):  # the lowest bit, and all
+                    if (value := to_int(pin)) is None:
+                        continue
+                    before = [to_int(output) for output in outputs]
+                    pin.value = value ^ flip & (1 << len(pin)) - 1
+                    await Timer(1, "step")
+                    for output, old in zip(outputs, before, strict=True):
+                        if to_int(output) != old:
+                            found.add((output._name, pin._name))
+                    pin.value = value
+                    await Timer(1, "step")
+            assert await env.finish() == host.DONE, f"{await env.record()}"
+        await env.good_program()
+    assert found <= KNOWN_PATHS, f"paths from inputs to outputs: {found - KNOWN_PATHS}"
 
 
 @cocotb.test()

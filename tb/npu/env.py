@@ -9,7 +9,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from models.isa import ID_FETCH, ID_LOAD, PAGE, Config, Conv, Dest, End, Load, Pool, Windows
+from models.isa import ID_FETCH, ID_LOAD, PAGE, Config, Conv, Dest, End, Load, Pool, Store, Windows
 from models.machine import Machine
 from models.trace import Trace
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming
@@ -152,10 +152,10 @@ class NpuEnv(BlockEnv):
         for register, page in zip(registers, pages, strict=True):
             assert await self.host.write(register, page) == 0
 
-    async def start(self, image: Image | Program) -> None:
+    async def start(self, image: Image | Program, watchdog: int = WATCHDOG) -> None:
         for register, value in (
             (host.IRQ_ENABLE, host.DONE | host.ERROR),
-            (host.WATCHDOG, WATCHDOG),
+            (host.WATCHDOG, watchdog),
             (host.PROG_BASE, image.base),
             (host.PROG_LEN, image.length),
             (host.CTRL, host.START),
@@ -163,8 +163,9 @@ class NpuEnv(BlockEnv):
             assert await self.host.write(register, value) == 0
         self.watch.still = 0
 
-    async def fill(self) -> None:
-        """Write every word of every buffer: noise may store what no command has written, which is X."""
+    async def fill(self, watchdog: int = WATCHDOG) -> None:
+        """Write every word of every buffer, store the output's. Noise may store what no command has written,
+        which on Icarus is X. Conv's pass takes 32 times as many cycles as a bank has words."""
         config = self.config
         sizes = {
             Dest.ACT: config.act_words,
@@ -175,13 +176,14 @@ class NpuEnv(BlockEnv):
         }
         loads = [Load(dest=dest, address=PAGE, run=words) for dest, words in sizes.items()]
         depth, words = config.acc_depth, config.out_words
-        conv = Conv(out_w=2 * depth, tile=depth, clear=True, drain=True, wait_load=True)
-        pool = Pool(bypass=True, out_w=words, x_step=1, x_stride=1, x_hi=words, y_hi=1)
-        commands = [*loads[:-1], replace(loads[-1], signal_compute=True), conv, pool, End()]
+        conv = Conv(out_w=2 * depth, tile=depth, cb=16, clear=True, drain=True, wait_load=True)
+        pool = Pool(bypass=True, out_w=words, x_step=1, x_stride=1, x_hi=words, y_hi=1, signal_store=True)
+        store = Store(address=2 * PAGE, run=words, wait_compute=True)
+        commands = [*loads[:-1], replace(loads[-1], signal_compute=True), conv, pool, store, End()]
         raw = b"".join(command.encode() for command in commands)
         self.memory.memory[:] = 0
         self.memory.memory[: len(raw)] = np.frombuffer(raw, np.uint8)
-        await self.start(Program(0, len(commands)))
+        await self.start(Program(0, len(commands)), watchdog)
         assert await self.finish() == host.DONE, f"{await self.record()}"
 
     async def finish(self, limit: int = LIMIT) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import cocotb
@@ -20,7 +20,7 @@ from models.isa import ADDRESS_SPACE, COMMAND_BYTES, PAGE, Cause, Windows
 from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import SLVERR
 from tb.agents.env import start
-from tb.agents.pins import to_int
+from tb.agents.pins import Stalls, to_int
 from tb.bench import Bench, fewer, light
 from tb.chip import host
 from tb.chip.mutate import MUTATIONS
@@ -146,6 +146,25 @@ async def npu_survives_any_command(dut: Any) -> None:
         hole = 0xFFC
         assert (await env.host.write(hole, 0), (await env.host.read(hole))[1]) == (SLVERR, SLVERR)
         await env.allow(Windows())
+        await env.good_program()
+
+
+class Seldom(Stalls):
+    """Lets one cycle in `every` pass."""
+
+    def __init__(self, every: int) -> None:
+        self.pattern = cycle([True] * (every - 1) + [False])
+
+    def __call__(self) -> bool:
+        return next(self.pattern)
+
+
+@cocotb.test()
+async def npu_watchdog_lets_slow_work_pass(dut: Any) -> None:
+    """A word of write data now and then is progress, and so is a pass that outlasts the watchdog's limit."""
+    async with start(NpuEnv, dut) as env:
+        env.memory.driver.timing = MemoryTiming(stalls={"w": Seldom(40)})
+        await env.fill(watchdog=200)
         await env.good_program()
 
 

@@ -20,7 +20,7 @@ from pyuvm import (
 from tb.agents import transactions
 from tb.agents.axi4 import bind_channel, sample_channels
 from tb.agents.axi_checks import AxiLiteRules
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import PATIENCE, Stalls, to_int
 from tb.agents.rules import Report, fail
 
 
@@ -54,6 +54,7 @@ class AxiLiteItem(uvm_sequence_item):
 class AxiLiteDriver(uvm_driver):
     """Manager. A read and a write may be under way at the same time, one of each.
 
+    An access that has no answer within PATIENCE edges fails the test (TimeoutError).
     stalls: asked before each of AW, W, AR (so address and data come in any order) and for B and R ready.
     """
 
@@ -106,14 +107,18 @@ class AxiLiteDriver(uvm_driver):
         return to_int(self.pins.rst_n) == 1 and await channel.send(item)
 
     async def _collect(self, name: str) -> None:
-        channel = self.pins.channels[name]
+        channel, waited = self.pins.channels[name], 0
         while True:
+            waited = waited + 1 if self._locks[name].locked() else 0
+            if waited > PATIENCE:
+                raise TimeoutError(f"{self.get_full_name()}: no answer on {name} within {PATIENCE} cycles")
             ready = not self.stalls()
             channel.ready.value = ready  # type: ignore[union-attr]
             await channel.edge
             if to_int(self.pins.rst_n) != 1:
                 self._answers[name].put_nowait(None)
             elif ready and to_int(channel.valid) == 1:
+                waited = 0
                 # X is the monitor's to report; here it must only not stop the bench.
                 self._answers[name].put_nowait(channel.item([to_int(field) or 0 for field in channel.fields]))
 

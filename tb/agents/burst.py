@@ -32,7 +32,7 @@ class Burst:
 
 
 def beat_ranges(addr: int, beats: int, size: int, kind: int = INCR) -> list[range]:
-    """The byte addresses that each beat of a legal burst transfers (IHI 0022 A3.4.1 and A3.4.3).
+    """The byte addresses that each beat of a legal burst transfers (IHI 0022H A3.4.1 and A3.4.4).
 
     addr: of the first byte, aligned or not. size: log2 of the bytes of a beat. Only the first beat of an INCR
     burst, and every beat of a FIXED one, can be shorter than that.

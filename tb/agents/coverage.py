@@ -25,6 +25,7 @@ COVERAGE = Coverage(
     Cross("lite_stall", ("channel", "hold")),
     # ---------------------------------------------------------------- interrupt
     Point("irq", ["rises", "falls", "cleared_by_reset"], "edges"),
+    Point("irq_at_start", {"low": "0", "high": "1"}, "its register before the first edge in reset"),
     Point("irq_wait", {"at_once": 0, "later": range(1, 1000), "never": -1}, "a test waits for a level"),
     # ---------------------------------------------------------------- a sample a reset
     Point("cut_side", ["in", "out"], "of the probe, when a reset comes"),

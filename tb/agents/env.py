@@ -14,6 +14,7 @@ from pyuvm import uvm_component, uvm_env, uvm_root, uvm_test
 
 from tb.agents import transactions
 from tb.agents.clock_reset import ClockReset
+from tb.agents.pins import PATIENCE
 
 EnvT = TypeVar("EnvT", bound="BlockEnv")
 
@@ -37,7 +38,7 @@ class BlockEnv(uvm_env):
         """Wait for `count` rising edges."""
         await self.clock.cycles(count)
 
-    async def until(self, there: Callable[[], Any], limit: int = 100_000) -> int:
+    async def until(self, there: Callable[[], Any], limit: int = PATIENCE) -> int:
         """Wait until `there()`, asked now and after each rising edge; returns the edges waited.
 
         Raises TimeoutError after `limit` edges: what hangs has failed, and says so at once.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+# Rising edges after which what an agent or a test waits for will never come: it must fail, not hang.
+PATIENCE = 100_000
+
 
 def to_int(handle: Any) -> int | None:
     """Unsigned value of a pin; None if any bit is X or Z.

@@ -29,7 +29,7 @@ from tb.agents import transactions
 from tb.agents.axi_checks import Channel
 from tb.agents.checker import Checker
 from tb.agents.edges import at_every
-from tb.agents.pins import Stalls, to_int
+from tb.agents.pins import PATIENCE, Stalls, to_int
 from tb.agents.rules import CHANNEL_RULES, Report, Violation, fail
 
 
@@ -107,9 +107,12 @@ class StreamPins:
         return self.ready is None or to_int(self.ready) == 1
 
     async def send(self, item: Any) -> bool:
-        """Offer an item until it is taken. False if a reset came first: the item is lost."""
+        """Offer an item until it is taken. False if a reset came first: the item is lost.
+
+        Raises TimeoutError after PATIENCE edges.
+        """
         self.drive(item)
-        while True:
+        for _ in range(PATIENCE):
             await self.edge
             if to_int(self.rst_n) != 1:
                 self.idle()
@@ -117,6 +120,7 @@ class StreamPins:
             if self.is_ready():
                 self.idle()
                 return True
+        raise TimeoutError(f"{self.stem}ready: not high within {PATIENCE} cycles")
 
 
 class StreamItem(uvm_sequence_item):

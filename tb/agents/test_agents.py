@@ -6,10 +6,12 @@ import os
 
 import cocotb
 import pytest
-from cocotb.triggers import Timer
+from cocotb.triggers import RisingEdge, Timer
+from cocotb.types import Logic
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from pyuvm import uvm_component
 
+from tb.agents import axi_lite, stream
 from tb.agents.axi_checks import Access
 from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
 from tb.agents.coverage import COVERAGE
@@ -152,6 +154,23 @@ async def stream_checker_names_the_rule(dut, bug_rule):
         await env.reset()
         assert {violation.rule for violation in env.violations} == {rule}
         env.cover.sample(rule=rule)
+
+
+class Blocked(BlockEnv):
+    """A source in front of a probe that takes nothing, as nobody takes anything from it."""
+
+    def __init__(self, name: str, parent: uvm_component, dut) -> None:
+        super().__init__(name, parent, dut)
+        dut.bug.value = dut.pause.value = dut.out_ready.value = 0
+        self.source = StreamAgent("source", self, StreamPins(dut, "in", ("data", "last")), "source")
+
+
+@cocotb.test(expect_error=TimeoutError)
+async def an_item_that_is_never_taken_fails(dut):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "PATIENCE", 50)
+        async with start(Blocked, dut) as env:
+            await env.source.send([(1, 0)] * 50)
 
 
 class LiteProbeEnv(BlockEnv):
@@ -316,6 +335,51 @@ async def interrupt_is_seen(dut):
         assert seen == [True, False, True, False]
 
 
+class EarlyIrqEnv(BlockEnv):
+    """An interrupt's register, a pin that the test drives: it holds `value` until the first edge in reset."""
+
+    def __init__(self, name: str, parent: uvm_component, dut, value: Logic) -> None:
+        super().__init__(name, parent, dut)
+        self.pin = dut.in_last
+        self.pin.value = value
+        self.violations: list[Violation] = []
+        self.seen: list[bool] = []
+        self.irq = IrqMonitor("irq", self, dut, pin="in_last", report=self.violations.append)
+        self.cover = Collector("cover", self, COVERAGE).hits
+
+    def connect_phase(self) -> None:
+        self.irq.port.connect(AnalysisSink("seen", self, self.seen.append))
+
+    async def run_phase(self) -> None:
+        await RisingEdge(self.dut.clk)
+        self.pin.value = 0
+
+
+@cocotb.test()
+@cocotb.parametrize(value=["0", "1", *(["X"] if if_x(0, "") else [])])
+async def what_a_register_holds_before_reset_is_no_interrupt(dut, value):
+    """Nor is X there a fault; behind reset both are what they are."""
+    async with start(EarlyIrqEnv, dut, value=Logic(value)) as env:
+        assert (env.seen, env.violations) == ([], [])
+        env.pin.value = 1
+        await env.irq.wait(3)
+        await env.cycles(2)
+        env.clock.rst_n.value = 0
+        await env.cycles(2)
+        env.pin.value = 0
+        await env.cycles(2)
+        assert (env.seen, env.violations) == ([True, False], [])
+        if if_x(0, ""):
+            env.pin.value = Logic("X")
+            await env.cycles(2)
+            assert (env.seen, env.violations) == ([True, False], [])
+            env.clock.release_reset()
+            await env.cycles(2)
+            assert {violation.rule for violation in env.violations} == {"INTERRUPT_X"}
+        if value != "X":
+            env.cover.sample(irq_at_start=value)
+
+
 @cocotb.test()
 @cocotb.parametrize(
     bug_rule=[
@@ -348,6 +412,14 @@ async def axi_lite_checker_names_a_request_without_answer(dut):
     assert [violation.rule for violation in env.violations] == ["UNFINISHED"]
     with counted(COVERAGE) as hits:
         hits.sample(rule="UNFINISHED")
+
+
+@cocotb.test(expect_error=TimeoutError)
+async def an_access_that_is_never_answered_fails(dut):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(axi_lite, "PATIENCE", 50)
+        async with start(LiteProbeEnv, dut, bug=6, judged=False) as env:
+            await env.bus.read(0)
 
 
 @cocotb.test(expect_error=Mismatch)

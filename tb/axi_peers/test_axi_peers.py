@@ -178,7 +178,7 @@ def out_of_order(bursts: Sequence[Burst]) -> bool:
 @cocotb.test()
 @cocotb.parametrize(kind_size=[(FIXED, 0), (WRAP, 0)])
 async def a_fault_of_their_master_is_named(dut: Any, kind_size: tuple[int, int]) -> None:
-    """AxiMaster 0.1.28 moves on to the next lanes in narrow FIXED and in small WRAP bursts (A3.4.3)."""
+    """AxiMaster 0.1.28 moves on to the next lanes in narrow FIXED and in small WRAP bursts (A3.4.4)."""
     kind, size = kind_size
     async with start(PeerEnv, dut, manager="theirs", memory="ours") as env:
         env.scoreboard.minimum = 0

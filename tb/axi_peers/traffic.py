@@ -45,7 +45,7 @@ class Shape:
 
     @property
     def addresses(self) -> list[int]:
-        """Of each byte, in the order of the burst: the specification's pseudocode (IHI 0022 A3.4.2), and not
+        """Of each byte, in the order of the burst: the specification's pseudocode (IHI 0022H A3.4.2), and not
         the agents' own beat_ranges, which this has to judge."""
         number_bytes = 1 << self.size
         addr, aligned = self.addr, self.addr % number_bytes == 0

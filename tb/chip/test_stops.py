@@ -170,3 +170,33 @@ async def chip_refuses_start_while_busy(dut: Any) -> None:
     machine = chip.session.machine.run(chip.session.memory, image.base, image.length)
     score.compare(machine, await chip.session.traffic())
     assert not score.mismatches, str(score.mismatches[0])
+
+
+@cocotb.test()
+async def chip_raises_only_the_interrupt_that_is_enabled(dut: Any) -> None:
+    """A program without END, and a good one, each with the other's interrupt enabled: its own is pending, and
+    the pin low until that is enabled."""
+    chip = await Chip.open(dut)
+    core = chip.host
+    for pending, enabled, missing in ((host.ERROR, host.DONE, 1), (host.DONE, host.ERROR, 0)):
+        image = await chip.prepare()
+        for register, value in (
+            (host.IRQ_ENABLE, enabled),
+            (host.PROG_BASE, image.base),
+            (host.PROG_LEN, image.length - missing),
+            (host.CTRL, host.START),
+        ):
+            await core.write(register, value)
+        for _ in range(LIMIT // 1000):
+            await Timer(1000 * PERIOD_NS, "ns")
+            if await core.read(host.STATUS) != 1:
+                break
+        found = await core.read(host.IRQ_STATUS), int(dut.irq.value)
+        assert found == (pending, 0), f"pending {found[0]}, pin {found[1]}, enabled {enabled}"
+        await core.write(host.IRQ_ENABLE, pending)
+        assert int(dut.irq.value) == 1, f"pending and enabled {pending}, but the pin is low"
+        await core.write(host.IRQ_STATUS, pending)
+        assert int(dut.irq.value) == 0, "the pin stays high after the interrupt was cleared"
+        await chip.session.traffic()
+    chip.ended(None)
+    await chip.good_program()

@@ -290,11 +290,9 @@ async def without_bubble(env: Any, commands: Sequence[Any], moved: Callable[[], 
     ContractError.
     """
     running = cocotb.start_soon(env.run(commands))
-    while not moved():
-        await env.cycles(1)
+    await env.until(moved)
     before, start = moved(), env.watch.cycle
-    while moved() < wanted:
-        await env.cycles(1)
+    await env.until(lambda: moved() >= wanted)
     cycles, words = env.watch.cycle - start, moved() - before
     await running
     if cycles != words:

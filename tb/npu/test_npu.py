@@ -9,45 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import product
-from typing import Any, NamedTuple
+from itertools import cycle, product
+from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
-from pyuvm import uvm_component
+from cocotb.triggers import FallingEdge, Timer
 
-from models.isa import (
-    ADDRESS_SPACE,
-    COMMAND_BYTES,
-    ID_FETCH,
-    ID_LOAD,
-    PAGE,
-    Cause,
-    Config,
-    Windows,
-)
-from models.machine import Machine
-from models.trace import Trace
-from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
-from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
+from models.isa import ADDRESS_SPACE, COMMAND_BYTES, PAGE, Cause, Windows
+from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import SLVERR
-from tb.agents.edges import at_every
-from tb.agents.env import BlockEnv, start
-from tb.agents.irq import IrqMonitor
+from tb.agents.env import start
 from tb.agents.pins import Stalls, to_int
-from tb.bench import Bench, fewer, light, params, quick, seed
+from tb.bench import Bench, fewer, light
 from tb.chip import host
 from tb.chip.mutate import MUTATIONS
-from tb.chip.programs import Image, random_image
-from tb.chip.score import ProgramScore, expected_columns, table_of
+from tb.chip.score import expected_columns
 from tb.chip.session import fetched
-from tb.common.collector import Collector
 from tb.common.cores import SMALL_BUFFERS
-from tb.common.cover import Hits
-from tb.common.watch import value_of
-from tb.lib.outcomes import ReadOrder
-from tb.npu.coverage import COVERAGE
+from tb.npu.env import DRAM, STILL, NpuEnv, Program
 
 BENCH = Bench(
     "npu",
@@ -58,162 +38,11 @@ BENCH = Bench(
     public=[("npu", "*"), *(("npu_engines", name) for name in ("l_idle", "d_idle", "s_idle"))],
     timeout=900,
 )
-DRAM = 1 << 20  # bytes
-SHORT = 40  # commands of a program in a quick run
-LIMIT = 400_000  # cycles
-HOLDS = ("neither", "valid_waits", "ready_waits", "moves")
-READERS = {
-    frozenset(): "none",
-    frozenset({ID_FETCH}): "fetch",
-    frozenset({ID_LOAD}): "load",
-    frozenset({ID_FETCH, ID_LOAD}): "both",
-}
-
-
-class Watch(uvm_component):
-    """Samples the bus and the engines in every cycle, and what a halt or a reset finds."""
-
-    def __init__(self, name: str, parent: NpuEnv, cover: Hits) -> None:
-        super().__init__(name, parent)
-        self.cover = cover
-        self.dut = dut = parent.dut
-        self.channels = {
-            name: (getattr(dut, f"m_axi_{name}valid"), getattr(dut, f"m_axi_{name}ready"))
-            for name in ("ar", "r", "aw", "w", "b")
-        }
-        engines = dut.u_engines
-        self.idle = {"load": engines.l_idle, "compute": engines.d_idle, "store": engines.s_idle}
-        self.order = ReadOrder(cover)
-        self.works: dict[str, int] = {}
-        self.flush()
-
-    def flush(self) -> None:
-        """Reset."""
-        if self.works:
-            self.cover.sample(**{f"reset_{name}": value for name, value in self.works.items()})
-            self.under_way("reset")
-        self.works.clear()
-        self.halted = self.writes = 0
-        self.order.flush()
-
-    def under_way(self, when: str) -> None:
-        reads, writes = ("some" if count else "none" for count in (len(self.order.asked), self.writes))
-        self.cover.sample(**{f"{when}_reads": reads})
-        self.cover.sample(**{f"{when}_writes": writes})
-
-    async def run_phase(self) -> None:
-        await at_every(RisingEdge(self.dut.clk), self.turn)
-
-    def turn(self) -> None:
-        dut = self.dut
-        if to_int(dut.rst_n) != 1:
-            return
-        moves = {}
-        for name, (valid, ready) in self.channels.items():
-            hold = value_of(valid) + 2 * value_of(ready)
-            moves[name] = hold == 3
-            self.cover.sample(channel=name, hold=HOLDS[hold])
-        if moves["ar"]:
-            self.order.ask(value_of(dut.m_axi_arid))
-        halted = value_of(dut.halt)
-        if halted and not self.halted:
-            self.under_way("halt")
-        self.halted = halted
-        if moves["r"] and value_of(dut.m_axi_rlast):
-            self.order.ended(value_of(dut.m_axi_rid))
-        self.writes += moves["aw"] - moves["b"]
-        self.cover.sample(reads=READERS[frozenset(self.order.asked)])
-        self.cover.sample(writes=self.writes)
-        self.works.update({name: 1 - value_of(wire) for name, wire in self.idle.items()})
-        self.cover.sample(**{f"runs_{name}": value for name, value in self.works.items()})
-
-
-class Program(NamedTuple):
-    """Where a program is. base: bytes; length: commands."""
-
-    base: int
-    length: int
-
-
-class NpuEnv(BlockEnv):
-    """AXI4-Lite host -> core -> AXI4 memory, and the interrupt."""
-
-    def build_phase(self) -> None:
-        """Agents, in the order of the data."""
-        given = {name.lower(): value for name, value in params().items() if name != "OUTSTANDING"}
-        self.config = Config(**given)
-        self.numbers = np.random.default_rng([seed(), self.config.n])
-        self.host = AxiLiteAgent("host", self, AxiLitePins(self.dut), stalls=Stalls(self.rng, 0.3))
-        memory = np.zeros(DRAM, np.uint8)
-        pins = Axi4Pins(self.dut)
-        self.memory = AxiMemoryAgent(
-            "memory", self, pins, memory, self.rng, outstanding=params()["OUTSTANDING"]
-        )
-        self.irq = IrqMonitor("irq", self, self.dut)
-        self.cover = Collector("cover", self, COVERAGE).hits
-        self.watch = Watch("watch", self, self.cover)
-        self.compared = 0
-
-    def prepare(self, operators: int = 2) -> Image:
-        """A new random network in the memory, and a memory of another temper."""
-        while True:
-            image = random_image(self.numbers, self.config, operators, dense=False, most=5)
-            if image.dram.size <= DRAM and (image.length <= SHORT or not quick()):
-                break
-        self.memory.memory[: image.dram.size] = image.dram
-        self.memory.driver.timing = MemoryTiming.pick(self.rng)
-        self.memory.bursts.clear()
-        self.memory.faults.clear()
-        return image
-
-    def predict(self, image: Image) -> Trace:
-        """What the machine makes of it, on a copy of the memory."""
-        self.expected = self.memory.memory.copy()
-        return Machine(self.config).run(self.expected, image.base, image.length)
-
-    async def allow(self, windows: Windows) -> None:
-        """Let programs touch these pages only."""
-        pages = (*windows.read, *windows.write)
-        registers = (host.READ_BASE, host.READ_LIMIT, host.WRITE_BASE, host.WRITE_LIMIT)
-        for register, page in zip(registers, pages, strict=True):
-            assert await self.host.write(register, page) == 0
-
-    async def start(self, image: Image | Program) -> None:
-        for register, value in (
-            (host.IRQ_ENABLE, host.DONE | host.ERROR),
-            (host.PROG_BASE, image.base),
-            (host.PROG_LEN, image.length),
-            (host.CTRL, host.START),
-        ):
-            assert await self.host.write(register, value) == 0
-
-    async def finish(self) -> int:
-        """Wait for the interrupt, clear it, return IRQ_STATUS as it was."""
-        await self.irq.wait(LIMIT)
-        pending, _ = await self.host.read(host.IRQ_STATUS)
-        assert await self.host.write(host.IRQ_STATUS, pending) == 0
-        await self.irq.wait(4, level=False)
-        return pending
-
-    def score(self, trace: Trace, prefix: bool = False) -> None:
-        """Compare all bursts since prepare()."""
-        score = ProgramScore()
-        score.compare(trace, table_of(self.memory.bursts, self.config.n), prefix=prefix)
-        assert not score.mismatches, f"{len(score.mismatches)} mismatches, first:\n{score.mismatches[0]}"
-        self.compared += score.bursts
-
-    async def good_program(self) -> None:
-        """Run one network, compare bursts and the whole memory."""
-        image = self.prepare()
-        trace = self.predict(image)
-        await self.start(image)
-        assert await self.finish() == host.DONE
-        self.score(trace)
-        assert np.array_equal(self.memory.memory, self.expected), "memory differs from the machine's"
-
-    def check_phase(self) -> None:
-        """A bench that compared nothing has shown nothing."""
-        assert self.compared, "no burst was compared"
+# Inputs and outputs of the two ports, channel by channel.
+TO_CORE = ("s_axi_aw", "s_axi_w", "s_axi_ar", "m_axi_r", "m_axi_b")
+# The R channel's ready is of the manager that its ID names (docs/architecture.md).
+ID_TO_READY = ("m_axi_rready", "m_axi_rid")
+KNOWN_PATHS = {ID_TO_READY, ("m_axi_rready", "m_axi_rvalid")}
 
 
 def repeats(count: int) -> int:
@@ -248,7 +77,7 @@ async def npu_stops_on_an_error_on_any_beat(dut: Any) -> None:
             await env.start(image)
             assert await env.finish() == host.ERROR
             env.memory.faults.clear()
-            record = [(await env.host.read(host.ERR_CAUSE + 4 * i))[0] for i in range(4)]
+            record = await env.record()
             fetch = fetched(env.expected, image.base, image.length, env.config)
             env.score(replace(trace, fetch=fetch), prefix=True)
             (bad,) = [burst for burst in env.memory.bursts if burst.resp]
@@ -286,6 +115,7 @@ async def npu_survives_any_command(dut: Any) -> None:
     so when it is told to; no burst lies outside the windows; a good program after them is right."""
     async with start(NpuEnv, dut) as env:
         rng, n = env.numbers, env.config.n
+        await env.fill()
         for i in range(8 if light() else 160):
             env.memory.driver.timing = MemoryTiming()
             env.memory.bursts.clear()
@@ -307,9 +137,8 @@ async def npu_survives_any_command(dut: Any) -> None:
                 await env.irq.wait(150)
             except TimeoutError:
                 assert await env.host.write(host.CTRL, host.STOP) == 0
-            assert await env.finish() in (host.DONE, host.ERROR)  # noise may be END
-            for register in range(4):
-                await env.host.read(host.ERR_CAUSE + 4 * register)
+            assert await env.finish(STILL) in (host.DONE, host.ERROR)  # noise may be END
+            await env.record()
             for burst in env.memory.bursts:
                 low, high = windows.write if burst.write else windows.read
                 inside = low <= burst.addr and burst.addr + burst.beats * n <= high + PAGE
@@ -318,6 +147,64 @@ async def npu_survives_any_command(dut: Any) -> None:
         assert (await env.host.write(hole, 0), (await env.host.read(hole))[1]) == (SLVERR, SLVERR)
         await env.allow(Windows())
         await env.good_program()
+
+
+class Seldom(Stalls):
+    """Lets one cycle in `every` pass."""
+
+    def __init__(self, every: int) -> None:
+        self.pattern = cycle([True] * (every - 1) + [False])
+
+    def __call__(self) -> bool:
+        return next(self.pattern)
+
+
+@cocotb.test()
+async def npu_watchdog_lets_slow_work_pass(dut: Any) -> None:
+    """A word of write data now and then is progress, and so is a pass that outlasts the watchdog's limit."""
+    async with start(NpuEnv, dut) as env:
+        env.memory.driver.timing = MemoryTiming(stalls={"w": Seldom(40)})
+        await env.fill(watchdog=200)
+        await env.good_program()
+
+
+def ports(dut: Any) -> tuple[list[Any], list[Any]]:
+    """Inputs and outputs of the two AXI ports."""
+    pins = [pin for pin in dut if pin._name.startswith(("s_axi_", "m_axi_"))]
+    given = {pin: pin._name.startswith(TO_CORE) != pin._name.endswith("ready") for pin in pins}
+    return [pin for pin in pins if given[pin]], [pin for pin in pins if not given[pin]]
+
+
+@cocotb.test()
+async def npu_outputs_follow_no_input_within_a_cycle(dut: Any) -> None:
+    """IHI 0022H A3.1.1 allows no path between them. Each input is inverted between two edges, while programs
+    run; the test must find the path that is known, or it would find nothing."""
+    found: set[tuple[str, str]] = set()
+    programs = 0
+    async with start(NpuEnv, dut) as env:
+        inputs, outputs = ports(dut)
+        assert len(inputs) == 20 and len(outputs) == 26, f"{len(inputs)} inputs, {len(outputs)} outputs"
+        while programs < repeats(3) or ID_TO_READY not in found:
+            assert programs < 20, "not even the known path was found"
+            programs += 1
+            await env.start(env.prepare())
+            for _ in range(100):
+                await env.cycles(env.rng.randint(1, 30))
+                await FallingEdge(dut.clk)
+                for pin, flip in product(inputs, (1, -1)):  # the lowest bit, and all
+                    if (value := to_int(pin)) is None:
+                        continue
+                    before = [to_int(output) for output in outputs]
+                    pin.value = value ^ flip & (1 << len(pin)) - 1
+                    await Timer(1, "step")
+                    for output, old in zip(outputs, before, strict=True):
+                        if to_int(output) != old:
+                            found.add((output._name, pin._name))
+                    pin.value = value
+                    await Timer(1, "step")
+            assert await env.finish() == host.DONE, f"{await env.record()}"
+        await env.good_program()
+    assert found <= KNOWN_PATHS, f"paths from inputs to outputs: {found - KNOWN_PATHS}"
 
 
 @cocotb.test()

@@ -16,6 +16,7 @@ from tb.agents.rules import (
     BURSTS,
     CHANNEL,
     CHANNEL_RULES,
+    CLAUSES,
     HDL_RULES,
     PROTOCOLS,
     RULES,
@@ -95,15 +96,22 @@ def test_a_rule_is_checked_in_one_place() -> None:
 
 
 def test_every_rule_names_its_clause() -> None:
+    """By numbers of the right standard, and every clause with a title states a rule."""
+    named = set()
     for name, rule in RULES.items():
         for protocol in PROTOCOLS:
-            if clause := getattr(rule, protocol):
-                standard = (
-                    "IHI 0051A [0-9.]+" if protocol == "stream" else r"IHI 0022H [AB][0-9.]+(, A[0-9.]+)?"
-                )
-                assert re.fullmatch(standard, clause), name
+            clauses = getattr(rule, protocol)
+            named |= set(clauses)
+            for clause in clauses:
+                form = r"2(\.\d)+" if protocol == "stream" else r"[AB]\d(\.\d)+"
+                assert re.fullmatch(form, clause), name
         assert bool(rule.own) != any(getattr(rule, protocol) for protocol in PROTOCOLS), name
         assert not rule.own or (ROOT / rule.own).exists(), name
+    assert named == CLAUSES.keys()
+    assert RULES["RLAST"].clause("axi4").startswith("IHI 0022H A3.2.2 Channel signaling requirements, A3.4.1")
+    assert RULES["RESP_EXOKAY"].clause("axi_lite") == "IHI 0022H B1.1.1 Signal list"
+    assert RULES["VALID_IN_RESET"].clause("stream") == "IHI 0051A 2.7.2 Reset"
+    assert RULES["OUTSTANDING"].clause("axi4") == "docs/architecture.md"
 
 
 def test_the_readme_has_the_table_of_the_rules() -> None:

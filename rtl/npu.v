@@ -92,6 +92,9 @@ module npu #(
   // ---------------------------------------------------------------- fetch, with a queue per engine
 
   wire f_ar_valid, f_ar_ready, f_r_valid, f_r_ready;
+  wire [N*8-1:0] r_data;  // of both
+  wire [1:0] r_resp;
+  wire r_last;
   wire [ADDR_W-1:0] f_ar_addr;
   wire [7:0] f_ar_len;
   wire lq_valid, lq_ready, cq_valid, cq_ready, sq_valid, sq_ready;
@@ -121,9 +124,9 @@ module npu #(
       .ar_len(f_ar_len),
       .r_valid(f_r_valid),
       .r_ready(f_r_ready),
-      .r_data(m_axi_rdata),
-      .r_resp(m_axi_rresp),
-      .r_last(m_axi_rlast),
+      .r_data(r_data),
+      .r_resp(r_resp),
+      .r_last(r_last),
       .load_valid(lq_valid),
       .load_ready(lq_ready),
       .load_cmd(lq_cmd),
@@ -191,9 +194,9 @@ module npu #(
       .ar_len(l_ar_len),
       .r_valid(l_r_valid),
       .r_ready(l_r_ready),
-      .r_data(m_axi_rdata),
-      .r_resp(m_axi_rresp),
-      .r_last(m_axi_rlast),
+      .r_data(r_data),
+      .r_resp(r_resp),
+      .r_last(r_last),
       .aw_valid(m_axi_awvalid),
       .aw_ready(m_axi_awready),
       .aw_addr(m_axi_awaddr),
@@ -254,6 +257,9 @@ module npu #(
       .s1_ar_len(l_ar_len),
       .s1_r_valid(l_r_valid),
       .s1_r_ready(l_r_ready),
+      .r_data(r_data),
+      .r_resp(r_resp),
+      .r_last(r_last),
       .m_axi_arid(m_axi_arid),
       .m_axi_araddr(m_axi_araddr),
       .m_axi_arlen(m_axi_arlen),
@@ -262,6 +268,9 @@ module npu #(
       .m_axi_arvalid(m_axi_arvalid),
       .m_axi_arready(m_axi_arready),
       .m_axi_rid(m_axi_rid),
+      .m_axi_rdata(m_axi_rdata),
+      .m_axi_rresp(m_axi_rresp),
+      .m_axi_rlast(m_axi_rlast),
       .m_axi_rvalid(m_axi_rvalid),
       .m_axi_rready(m_axi_rready)
   );

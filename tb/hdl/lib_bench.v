@@ -49,6 +49,9 @@ module lib_bench #(
     input  wire [       7:0] s1_ar_len,
     output wire              s1_r_valid,
     input  wire              s1_r_ready,
+    output wire [   8*N-1:0] r_data,
+    output wire [       1:0] r_resp,
+    output wire              r_last,
     output wire [       3:0] m_axi_arid,
     output wire [ADDR_W-1:0] m_axi_araddr,
     output wire [       7:0] m_axi_arlen,
@@ -129,6 +132,9 @@ module lib_bench #(
       .s1_ar_len(s1_ar_len),
       .s1_r_valid(s1_r_valid),
       .s1_r_ready(s1_r_ready),
+      .r_data(r_data),
+      .r_resp(r_resp),
+      .r_last(r_last),
       .m_axi_arid(m_axi_arid),
       .m_axi_araddr(m_axi_araddr),
       .m_axi_arlen(m_axi_arlen),
@@ -137,12 +143,12 @@ module lib_bench #(
       .m_axi_arvalid(m_axi_arvalid),
       .m_axi_arready(m_axi_arready),
       .m_axi_rid(m_axi_rid),
+      .m_axi_rdata(m_axi_rdata),
+      .m_axi_rresp(m_axi_rresp),
+      .m_axi_rlast(m_axi_rlast),
       .m_axi_rvalid(m_axi_rvalid),
       .m_axi_rready(m_axi_rready)
   );
-
-  // Read data pass by the mux.
-  wire unused = &{1'b0, m_axi_rdata, m_axi_rresp, m_axi_rlast};
 
 endmodule
 

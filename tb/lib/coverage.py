@@ -64,7 +64,8 @@ COVERAGE = Coverage(
     ),
     Point("taken", {"no": 0, "yes": 1}, "by the memory"),
     Cross("choice_x_taken", ("chosen", "taken")),
-    Point("data_for", {"fetch": 0, "load": 1}, "whose data the memory offers"),
+    Point("beats_held", LEVELS, "data on their way to the managers"),
+    Point("data_for", {"fetch": 0, "load": 1}, "whose data are the oldest"),
     Point("accepted", {"no": 0, "yes": 1}, "by the manager"),
     Cross("data", ("data_for", "accepted")),
     Point("order", ["kept", "changed"], "a burst ends before one of the other manager that asked earlier"),
@@ -86,4 +87,5 @@ COVERAGE = Coverage(
     Point("reset_tokens", LEVELS, "fill level that a reset ends"),
     Point("reset_walk", {"idle": 0, "busy": 1}, "what a reset ends"),
     Point("reset_mux", ["free", "fetch_waits", "load_waits"], "what a reset ends"),
+    Point("reset_beats", LEVELS, "what a reset ends"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, cast
 
 import cocotb
@@ -26,6 +27,8 @@ from tb.lib.coverage import COVERAGE, MOVES
 from tb.lib.outcomes import ReadOrder, Step, WalkOutcomes, level_name
 
 FIELDS = ("address", "stride_y", "stride_x", "run", "count_x", "count_y")
+DATA = ("data", "resp", "last")
+BEATS = 2  # that the mux holds
 
 
 class Watch(uvm_component):
@@ -40,6 +43,7 @@ class Watch(uvm_component):
         self.ran = False
         self.count: dict[str, int] = {}
         self.waiting, self.chosen, self.walking = False, 0, 0
+        self.beats: deque[tuple[int, ...]] = deque()
         self.flush()
 
     def flush(self) -> None:
@@ -48,8 +52,10 @@ class Watch(uvm_component):
             levels = {f"reset_{name}": level_name(self.count[name], self.limit[name]) for name in self.limit}
             waits = ("fetch_waits", "load_waits")[self.chosen] if self.waiting else "free"
             self.cover.sample(**levels, reset_walk=self.walking, reset_mux=waits)
+            self.cover.sample(reset_beats=level_name(len(self.beats), BEATS))
         self.count = dict.fromkeys(self.limit, 0)
         self.waiting, self.chosen, self.walking = False, 0, 0
+        self.beats.clear()
         self.order.flush()
 
     async def run_phase(self) -> None:
@@ -63,7 +69,7 @@ class Watch(uvm_component):
             self.walk()
             self.mux()
 
-    def rule(self, name: str, found: int, expected: int) -> None:
+    def rule(self, name: str, found: Any, expected: Any) -> None:
         """Raise EngineError unless they agree."""
         if found != expected:
             raise EngineError(f"{name} is {found}, expected {expected}")
@@ -113,15 +119,27 @@ class Watch(uvm_component):
             if ready:
                 self.order.ask(chosen)
         self.waiting = bool(valid and not self.pin("m_axi_arready"))
-        data = [self.pin("s0_r_valid"), self.pin("s1_r_valid")]
-        self.rule("data on offer", sum(data), self.pin("m_axi_rvalid"))
-        if any(data):
-            self.rule("m_axi_rid", self.pin("m_axi_rid"), data.index(1))
-            manager, accepted = data.index(1), self.pin("m_axi_rready")
-            self.rule("m_axi_rready", accepted, self.pin(f"s{manager}_r_ready"))
+        self.beat()
+
+    def beat(self) -> None:
+        """A queue of two between the memory's data and the managers."""
+        waiting, ready = len(self.beats), self.pin("m_axi_rready")
+        self.rule("m_axi_rready", ready, int(waiting < BEATS))
+        self.cover.sample(beats_held=level_name(waiting, BEATS))
+        offered = [self.pin("s0_r_valid"), self.pin("s1_r_valid")]
+        self.rule("managers with data", sum(offered), int(waiting > 0))
+        if waiting:
+            manager = offered.index(1)
+            beat = (manager, *(self.pin(f"r_{name}") for name in DATA))
+            self.rule("a beat (manager, data, resp, last)", beat, self.beats[0])
+            accepted = self.pin(f"s{manager}_r_ready")
             self.cover.sample(data_for=manager, accepted=accepted)
-            if accepted and self.pin("m_axi_rlast"):
-                self.order.ended(manager)
+            if accepted:
+                self.beats.popleft()
+        if self.pin("m_axi_rvalid") and ready:
+            self.beats.append((self.pin("m_axi_rid"), *(self.pin(f"m_axi_r{name}") for name in DATA)))
+            if self.pin("m_axi_rlast"):
+                self.order.ended(self.pin("m_axi_rid"))
 
 
 class LibEnv(BlockEnv):

@@ -23,14 +23,7 @@ COVERAGE = Coverage(
     Cross(
         "bus",
         ("channel", "hold"),
-        [
-            Never("store always takes a response", channel="b", hold=("neither", "valid_waits")),
-            Never(
-                "fetch has room for all it asks for, and its ready is the bus's while there is no data",
-                channel="r",
-                hold="neither",
-            ),
-        ],
+        [Never("store always takes a response", channel="b", hold=("neither", "valid_waits"))],
     ),
     *work("runs", "engine in a cycle of a program"),
     Point("reads", ["none", "fetch", "load", "both"], "managers with reads under way"),

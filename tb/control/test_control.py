@@ -13,9 +13,9 @@ from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch
 from tb.bench import Bench
 from tb.common.watch import value_of
-from tb.control.env import FLAGS, RECORD, SOURCES, ControlEnv
+from tb.control.env import FLAGS, RECORD, ControlEnv
 from tb.control.model import Seen
-from tb.control.stimulus import Profiles
+from tb.control.stimulus import SOURCES, Profiles
 
 BENCH = Bench(toplevel="npu_control", params=[{"ADDR_W": 32}], timeout=120)
 

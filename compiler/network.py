@@ -29,7 +29,8 @@ from compiler.repeat import RepeatedLayer, repeat_input, with_copies
 from compiler.shapes import without_shapes
 from compiler.tflite import read_tflite
 from compiler.tile import Tiling
-from models.isa import COMMAND_BYTES, PAGE, Config
+from models.config import Config
+from models.isa import COMMAND_BYTES, PAGE
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from compiler.network import Compiled, compile_network, read_network
 from compiler.tests.onnx_networks import STYLES, quantised, random_network, run_onnx
 from compiler.tests.onnx_nodes import FRONT, conv_constants, network, node, scales
 from compiler.tests.random_networks import CONFIGS, RandomNetwork
-from models.isa import Config
+from models.config import Config
 from models.machine import Machine
 from models.tests.litert import SEED
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import COMMAND_BYTES, Cause, Command, Config, Windows
+from models.config import Config
+from models.isa import COMMAND_BYTES, Cause, Command, Windows
 from models.machine import Machine, Trace
 
 CONFIG = Config(n=4, act_words=64, wgt_words=64, out_words=32, par_words=64, acc_depth=8, max_burst=8)

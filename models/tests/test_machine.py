@@ -5,19 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.isa import (
-    COMMAND_BYTES,
-    Cause,
-    Command,
-    Config,
-    Conv,
-    Dest,
-    End,
-    Load,
-    Pool,
-    Store,
-    Windows,
-)
+from models.config import Config
+from models.isa import COMMAND_BYTES, Cause, Command, Conv, Dest, End, Load, Pool, Store, Windows
 from models.machine import DeadlockError, Stop
 from models.tests.programs import CONFIG, PROGRAM, SIZE, WIDE, run
 

@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 
 from models import blocks
+from models.config import Config
 from models.conv import conv2d
-from models.isa import (
-    Config,
-    Conv,
-    Dest,
-    End,
-    Load,
-    Pool,
-    PoolKind,
-    Store,
-)
+from models.isa import Conv, Dest, End, Load, Pool, PoolKind, Store
 from models.machine import UndefinedError
 from models.quantize import Rounding, requantize
 from models.tests.litert import generator

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pyuvm import uvm_component
 
 from models.blocks import conv_tiles
-from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
+from models.config import PARAM_WORDS, Config
+from models.isa import Command, Compute, Conv, Pool
 from tb.agents import transactions
 from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int

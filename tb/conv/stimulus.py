@@ -7,7 +7,8 @@ import math
 import random
 from typing import Any
 
-from models.isa import Config, Conv
+from models.config import Config
+from models.isa import Conv
 from tb.common.compute import POST_FIELDS, clamp
 from tb.common.draws import ANY16, Draws, Weights, flags
 

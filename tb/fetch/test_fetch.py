@@ -8,8 +8,9 @@ from typing import Any
 
 import cocotb
 
+from models.config import Config
 from models.decode import cause_of
-from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Config, Conv, End, Load, Opcode, Store
+from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Conv, End, Load, Opcode, Store
 from tb.agents.axi4 import Fault
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start

@@ -17,16 +17,8 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from models.isa import (
-    ADDRESS_SPACE,
-    COMMAND_BYTES,
-    ID_FETCH,
-    ID_LOAD,
-    PAGE,
-    Cause,
-    Config,
-    Windows,
-)
+from models.config import Config
+from models.isa import ADDRESS_SPACE, COMMAND_BYTES, ID_FETCH, ID_LOAD, PAGE, Cause, Windows
 from models.machine import Machine
 from models.trace import Trace
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming

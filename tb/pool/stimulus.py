@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from models.isa import Config, Pool, PoolKind
+from models.config import Config
+from models.isa import Pool, PoolKind
 from tb.common.compute import POST_FIELDS, Image, clamp
 from tb.common.draws import ANY16, Draws, Weights, flags
 

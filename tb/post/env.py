@@ -15,7 +15,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_port, uvm_component
 
-from models.isa import PARAM_WORDS
+from models.config import PARAM_WORDS
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import param_records, post_words
+from models.config import PARAM_WORDS, Config
 from models.elementwise import PLAIN_TIES, RECORD_BYTES, Element
-from models.isa import PARAM_WORDS, Config, Conv
+from models.isa import Conv
 from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN, Rounding
 from tb.common.compute import BUFFER_WORDS, Desc, Image
 from tb.common.draws import ANY16, Draws, Weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cocotb
 import numpy as np
 
-from models.isa import PARAM_WORDS
+from models.config import PARAM_WORDS
 from models.quantize import Rounding
 from tb.agents.env import start
 from tb.agents.pins import Stalls

@@ -164,12 +164,6 @@ POST_FIELDS: dict[str, Weights] = {
 }
 
 
-def clamp(rng: random.Random) -> tuple[int, int]:
-    """act_min and act_max."""
-    low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
-    return low, high
-
-
 class Worthless:
     """What a data pin carries while it means nothing: X where the simulator has it, noise elsewhere."""
 

@@ -40,19 +40,8 @@ from models.isa import (
     Windows,
 )
 from models.order import LOADED, READ, STORED, WRITTEN, Clock, Order
-from models.races import ProgramError, RaceCheck, RaceError, UndefinedError
-from models.trace import Burst, CommandBursts, Stop, Trace
-
-__all__ = [
-    "Burst",
-    "DeadlockError",
-    "Machine",
-    "ProgramError",
-    "RaceError",
-    "Stop",
-    "Trace",
-    "UndefinedError",
-]
+from models.races import RaceCheck, RaceError, UndefinedError
+from models.trace import CommandBursts, Stop, Trace
 
 ENGINES = ("load", "compute", "store")
 # Kind of event (models/order.py) after which an engine signals another.

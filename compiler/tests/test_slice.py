@@ -12,7 +12,8 @@ from compiler.tests.deep_networks import deep_network
 from compiler.tests.random_networks import CONFIGS
 from models.config import Config
 from models.isa import PAGE, Conv, Load, Store
-from models.machine import Machine, UndefinedError
+from models.machine import Machine
+from models.races import UndefinedError
 from models.trace import Trace
 
 SEEDS = range(3)

@@ -18,7 +18,8 @@ from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, fewer, lighter, some
 from tb.common.commands import random_command, random_compute, random_window
 from tb.common.watch import EngineError, Gate
-from tb.fetch.env import AHEAD, FetchEnv, Handed
+from tb.fetch.env import FetchEnv, Handed
+from tb.fetch.outcomes import AHEAD
 from tb.fetch.scenarios import FAST, commands, quiet, stop_everywhere
 from tb.fetch.stimulus import BAD, CALM, anywhere, bounds
 

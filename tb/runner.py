@@ -47,6 +47,11 @@ def repeat(block: str, sim: str, seed: int, full: bool = False) -> str:
     return f"seed={seed}  repeat: make sim BLOCK={block} SIM={sim} SEED={seed}" + (" FULL=1" if full else "")
 
 
+def bounded(seconds: int) -> list[str]:
+    """Put before a command: a simulation that hangs has failed, and none outlives who started it."""
+    return ["setpriv", "--pdeathsig", "TERM", "timeout", "--foreground", "-k", "5", str(seconds)]
+
+
 def simulate(
     build: Build,
     module: str,
@@ -78,8 +83,7 @@ def simulate(
         # imported, numpy too, each time: two thirds of the start.
         "COCOTB_REWRITE_ASSERTION_FILES": "tb/*.py",
     }
-    # A simulation that hangs has failed: it must not hold up the others.
-    os.environ["SIM_CMD_PREFIX"] = f"timeout --foreground -k 5 {build.bench.timeout}"
+    os.environ["SIM_CMD_PREFIX"] = " ".join(bounded(build.bench.timeout))
     start, failure, timed_out = time.monotonic(), None, False
     try:
         cocotb_tools.runner.get_runner(build.sim).test(

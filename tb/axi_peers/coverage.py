@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tb.agents.burst import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP
+from tb.axi_peers.exclusive import SEQUENCES
 from tb.axi_peers.traffic import LANES
 from tb.common.cover import Coverage, Cross, Never, Point
 
@@ -50,6 +51,16 @@ COVERAGE = Coverage(
         "order_of",
         ("peers", "order"),
         [Never("AxiRam answers in order", peers="ours_theirs", order="overtaken")],
+    ),
+    # ---------------------------------------------------------------- exclusive accesses, a sample a sequence
+    Point("exclusive", [*SEQUENCES, "not_known"], "what comes between a read and its write"),
+    Cross(
+        "exclusive_at",
+        ("peers", "exclusive"),
+        [
+            Never("AxiRam knows none", peers="ours_theirs", exclusive=tuple(SEQUENCES)),
+            Never("our memory knows them", peers=("ours_ours", "theirs_ours"), exclusive="not_known"),
+        ],
     ),
     Point("lost", ["answered", "cut_off"], "what a reset does to a burst"),
     Cross("reset", ("way", "lost")),

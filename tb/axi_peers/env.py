@@ -168,6 +168,12 @@ class PeerEnv(BlockEnv):
         self.scoreboard.expect(Answer(shape, tuple(expected), expected_data))
         self.scoreboard.observe(Answer(shape, tuple(resps), data))
 
+    def check_memory(self) -> None:
+        """What the memory holds in the end."""
+        held = self.ram.read(0, PAGES * PAGE) if hasattr(self, "ram") else self.memory.tobytes()
+        self.scoreboard.expect(self.model.held.tobytes())
+        self.scoreboard.observe(bytes(held))
+
     def count(self) -> None:
         """Functional coverage of what the passive monitor saw."""
         for burst in self.monitor.bursts:

@@ -77,13 +77,6 @@ def count() -> int:
     return 30 if light() else 60
 
 
-def check_memory(env: PeerEnv) -> None:
-    """What the memory holds in the end."""
-    held = env.ram.read(0, PAGES * PAGE) if hasattr(env, "ram") else env.memory.tobytes()
-    env.scoreboard.expect(env.model.held.tobytes())
-    env.scoreboard.observe(bytes(held))
-
-
 def check_bursts(env: PeerEnv) -> None:
     """The passive monitor saw every kind of burst that was sent."""
     bursts: list[Burst] = env.monitor.bursts
@@ -99,7 +92,7 @@ def check_bursts(env: PeerEnv) -> None:
 async def our_manager_agrees_with_the_memory(dut: Any, memory: str, run: int) -> None:
     async with start(PeerEnv, dut, manager="ours", memory=memory) as env:
         await our_traffic(env, count())
-        check_memory(env)
+        env.check_memory()
         check_bursts(env)
         assert env.scoreboard.compared > count() // 2
         assert overlap(env.monitor.bursts), "reads and writes never under way together"
@@ -167,7 +160,7 @@ async def their_traffic(env: PeerEnv, count: int) -> None:
 async def their_manager_agrees_with_our_memory(dut: Any, run: int) -> None:
     async with start(PeerEnv, dut, manager="theirs", memory="ours") as env:
         await their_traffic(env, count())
-        check_memory(env)
+        env.check_memory()
         check_bursts(env)
         assert out_of_order(env.monitor.bursts), "no answer overtook another"
     env.no_violation()
@@ -223,7 +216,7 @@ async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
             for item in items:
                 env.cover.sample(way=item.write, lost="answered" if item.resps else "cut_off")
         await our_traffic(env, lighter(30, 1, 2))
-        check_memory(env)
+        env.check_memory()
     env.no_violation()
 
 
@@ -264,7 +257,7 @@ async def a_broken_memory_is_caught(dut: Any, break_memory: Callable[[PeerEnv], 
         env.manager.driver.timing = ManagerTiming()
         break_memory(env)
         await our_traffic(env, 200)
-        check_memory(env)
+        env.check_memory()
 
 
 def moving_lanes(item: Axi4Item) -> None:
@@ -287,7 +280,7 @@ def no_strobes(item: Axi4Item) -> None:
 async def a_broken_manager_is_caught(dut: Any, break_item: Callable[[Axi4Item], None]) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="theirs") as env:
         await our_traffic(env, 200, break_item)
-        check_memory(env)
+        env.check_memory()
 
 
 # ---------------------------------------------------------------- AXI4-Lite
@@ -331,7 +324,7 @@ BAD_ADDRESSES = {
 @cocotb.parametrize(channel=["ar", "aw"], case=list(BAD_ADDRESSES))
 async def axi_rules_names_a_bad_address(dut: Any, channel: str, case: str) -> None:
     rule, fields = BAD_ADDRESSES[case]
-    values = {"id": 1, "addr": 0, "len": 0, "size": 0, "burst": INCR, **fields}
+    values = {"id": 1, "addr": 0, "len": 0, "size": 0, "burst": INCR, "lock": 0, **fields}
     async with start(WireEnv, dut) as env:
         await env.pins.channels[channel].send([values[name] for name in env.pins.channels[channel].payload])
         await env.cycles(2)
@@ -346,7 +339,7 @@ async def axi_rules_names_a_wrong_last_beat(dut: Any, beats_sent: int, data_firs
     """Two beats asked for, one or three sent, before and after the address."""
     async with start(WireEnv, dut) as env:
         channels = env.pins.channels
-        values = {"id": 0, "addr": 0, "len": 1, "size": 0, "burst": INCR}
+        values = {"id": 0, "addr": 0, "len": 1, "size": 0, "burst": INCR, "lock": 0}
         strobes = {"data": 0, "strb": 0}
 
         async def address() -> None:

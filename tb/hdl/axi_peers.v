@@ -16,6 +16,7 @@ module axi_peers #(
     input wire [7:0] axi_arlen,
     input wire [2:0] axi_arsize,
     input wire [1:0] axi_arburst,
+    input wire axi_arlock,
     input wire axi_rvalid,
     input wire axi_rready,
     input wire [ID_W-1:0] axi_rid,
@@ -29,6 +30,7 @@ module axi_peers #(
     input wire [7:0] axi_awlen,
     input wire [2:0] axi_awsize,
     input wire [1:0] axi_awburst,
+    input wire axi_awlock,
     input wire axi_wvalid,
     input wire axi_wready,
     input wire [DATA_W-1:0] axi_wdata,
@@ -64,7 +66,7 @@ module axi_peers #(
 );
 
   wire unused = &{1'b0, {
-    axi_rid, axi_rdata, axi_rresp, axi_bid, axi_bresp
+    axi_arlock, axi_awlock, axi_rid, axi_rdata, axi_rresp, axi_bid, axi_bresp
   }, {
     lite_arvalid, lite_arready, lite_araddr, lite_rvalid, lite_rready, lite_rdata, lite_rresp
   }, {

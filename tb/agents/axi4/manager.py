@@ -23,7 +23,8 @@ QUEUED = 8  # items that the driver takes from the sequencer before it has sent 
 class Axi4Item(uvm_sequence_item):
     """One burst through the sequencer.
 
-    addr, beats, size (log2 of the bytes of a beat), kind (FIXED, INCR, WRAP), id: as on the bus.
+    addr, beats, size (log2 of the bytes of a beat), kind (FIXED, INCR, WRAP), id: as on the bus; exclusive:
+    the lock.
     data: bytes in the order in which the burst transfers them, the first beat of an unaligned one is shorter;
     of a read the driver fills it in. strobes: one per byte of data, None for all set. The driver fills in
     resps, one per beat of a read, one of a write, none if a reset came first, and sets done.
@@ -40,12 +41,14 @@ class Axi4Item(uvm_sequence_item):
         id: int = 0,
         data: bytes = b"",
         strobes: Sequence[bool] | None = None,
+        exclusive: bool = False,
     ) -> None:
         super().__init__("item")
         self.write, self.addr, self.beats, self.size, self.kind, self.id = write, addr, beats, size, kind, id
         self.ranges = beat_ranges(addr, beats, size, kind)
         self.data = bytearray(data)
         self.strobes = strobes
+        self.exclusive = exclusive
         self.resps: list[int] = []
         self.done = Event()
         length = sum(len(beat) for beat in self.ranges)
@@ -198,7 +201,7 @@ class Axi4Driver(uvm_driver):
             "len": item.beats - 1,
             "size": item.size,
             "burst": item.kind,
-            "lock": 0,
+            "lock": item.exclusive,
         }
 
     def _data_beat(self) -> dict[str, int] | None:

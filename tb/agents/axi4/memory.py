@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from pyuvm import uvm_agent, uvm_component
 
+from tb.agents.axi4.exclusive import ExclusiveMonitor, span
 from tb.agents.axi4.monitor import Axi4Monitor
 from tb.agents.axi4.pins import Axi4Pins
-from tb.agents.burst import DECERR, INCR, OKAY, Burst, beat_ranges
+from tb.agents.burst import DECERR, EXOKAY, INCR, OKAY, Burst, beat_ranges
 from tb.agents.pins import Stalls, to_int
 from tb.agents.rules import Report, fail
 
@@ -70,13 +71,10 @@ class _Request:
     beats: list[range]  # the bytes of each
     index: int
     due: int
+    exclusive: bool
+    granted: bool = False  # exclusive, and it succeeds
     beat: int = 0
     data: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def span(self) -> range:
-        """From the lowest byte to the highest."""
-        return range(min(beat.start for beat in self.beats), max(beat.stop for beat in self.beats))
 
 
 class AxiMemoryDriver(uvm_component):
@@ -106,6 +104,7 @@ class AxiMemoryDriver(uvm_component):
         self._reads: list[_Request] = []
         self._addresses: deque[_Request] = deque()
         self._beats: deque[tuple[int, int]] = deque()
+        self._exclusive = ExclusiveMonitor()
         self._writes: list[_Request] = []
         self._current: dict[str, _Request | None] = {"r": None, "b": None}
 
@@ -162,9 +161,14 @@ class AxiMemoryDriver(uvm_component):
                 beats,
                 self._count[kind],
                 self._cycle + latency - 1,
+                payload.get("lock", 0) == 1,
             )
             self._count[kind] += 1
-            (self._reads if kind == "r" else self._addresses).append(request)
+            if kind == "r":
+                self._reads.append(request)
+                self._reserve(request)
+            else:
+                self._addresses.append(request)
         while self._addresses and len(self._beats) >= len(self._addresses[0].beats):
             request = self._addresses.popleft()
             request.data = [self._beats.popleft() for _ in request.beats]
@@ -187,7 +191,8 @@ class AxiMemoryDriver(uvm_component):
             self.pins.channels[name].idle()
             return
         self._current[name] = request
-        values = {"id": request.id, "resp": self._resp(request, name == "b")}
+        resp = self._fault(request, name == "b", request.beat)
+        values = {"id": request.id, "resp": EXOKAY if request.granted else resp}
         if name == "r":
             values["last"] = request.beat + 1 == len(request.beats)
             values["data"] = self._load(request.beats[request.beat])
@@ -205,15 +210,22 @@ class AxiMemoryDriver(uvm_component):
         elif request.beat == len(request.beats):
             self._reads.remove(request)
 
-    def _resp(self, request: _Request, write: bool) -> int:
-        span = request.span
-        if span.stop > len(self.memory):
+    def _fault(self, request: _Request, write: bool, beat: int) -> int:
+        """The error that this beat of a read, or a write (beat 0), is answered with; OKAY if none."""
+        where = span(request.beats)
+        if where.stop > len(self.memory):
             return DECERR
         for fault in self.faults:
-            hit = fault.hits(write, request.index, span.start, len(span))
-            if hit and fault.beat in (None, request.beat):
+            hit = fault.hits(write, request.index, where.start, len(where))
+            if hit and fault.beat in (None, beat):
                 return fault.resp
         return OKAY
+
+    def _reserve(self, read: _Request) -> None:
+        # From its address on, not from its data: a write in between takes it away again, which is allowed.
+        if read.exclusive and all(self._fault(read, False, i) == OKAY for i in range(len(read.beats))):
+            read.granted = True
+            self._exclusive.reserve(read.id, read.beats)
 
     def _load(self, beat: range) -> int:
         """The word on the bus: lanes that the beat does not address carry noise."""
@@ -227,9 +239,14 @@ class AxiMemoryDriver(uvm_component):
         return int.from_bytes(word, "little")
 
     def _store(self, request: _Request) -> None:
-        # A write that is answered with an error leaves the memory as it was.
-        if self._resp(request, True) != OKAY:
+        # A write that is answered with an error, or an exclusive one that fails, leaves the memory as it was.
+        if self._fault(request, True, 0) != OKAY:
             return
+        if request.exclusive:
+            request.granted = self._exclusive.claim(request.id, request.beats)
+            if not request.granted:
+                return
+        self._exclusive.written(request.beats)
         width = self.pins.data_bytes
         for beat, (data, strobe) in zip(request.beats, request.data, strict=True):
             word = data.to_bytes(width, "little")
@@ -241,7 +258,8 @@ class AxiMemoryDriver(uvm_component):
 class AxiMemoryAgent(uvm_agent):
     """The memory on an AXI4 port, in Python: any delay and any fault at any beat; the monitor logs bursts.
 
-    memory: uint8 [size], changed in place; an access beyond it gets DECERR. It takes any legal burst; with
+    memory: uint8 [size], changed in place; an access beyond it gets DECERR. It takes any legal burst,
+    also exclusive ones (EXOKAY); with
     full_width the monitor also reports bursts that the core must not send (FULL_WIDTH_INCR). The agent in
     memory_log.py, on a memory in Verilog, yields the same bursts for the same program.
     """

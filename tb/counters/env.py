@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cocotb.triggers import RisingEdge
@@ -112,7 +113,8 @@ def reading(what: str, index: int, pins: Pins, taken: list[int]) -> dict[str, An
 class CountersEnv(BlockEnv):
     """Random conditions with a probability `chance` each; `busy` and `clear` as the test says.
 
-    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none.
+    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none;
+    sets: what is offered instead.
     """
 
     def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
@@ -121,6 +123,7 @@ class CountersEnv(BlockEnv):
         self.chance = 0.5
         self.stamping = 0.0
         self.together = False
+        self.sets: list[Sequence[str]] = []  # sources to offer stamps together, when none waits
         self.busy = self.clear = 0
         self.fixed: Pins = {}  # conditions that are not random
         self.scoreboard = Scoreboard("scoreboard", self)
@@ -158,9 +161,11 @@ class CountersEnv(BlockEnv):
     def new_stamps(self) -> dict[str, int]:
         """Layers by source; few, so that the same one is stamped again and by others."""
         common = self.rng.random()
-        wanted = [
+        wanted: Sequence[str] = [
             source for source in SOURCES if (common if self.together else self.rng.random()) < self.stamping
         ]
+        if self.sets and not self.driver.offered:
+            wanted = self.sets.pop(0)
         return {source: self.rng.choice((0, 255, self.rng.randrange(64))) for source in wanted}
 
     async def rest(self) -> None:

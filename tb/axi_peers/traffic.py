@@ -18,6 +18,7 @@ PAGE = 4096
 PAGES = 6
 # Our memory answers these pages, and what lies beyond the last, with an error.
 BAD_PAGES = {2: SLVERR, 3: DECERR, PAGES: DECERR}
+ANSWERS = (OKAY, SLVERR, DECERR)
 LANES = ["full", "unaligned", "narrow", "narrow_unaligned"]  # of the first beat
 # Every kind of burst once: (write, type, lanes); WRAP is aligned.
 KINDS = [
@@ -74,14 +75,23 @@ class Answer:
     data: bytes = b""
 
 
+def answer_of(addr: int) -> int:
+    """The worst answer to a burst from this address on."""
+    return BAD_PAGES.get(addr // PAGE, OKAY)
+
+
 def shapes(rng: random.Random, data_bytes: int, count: int, pages: int = PAGES) -> Iterator[Shape]:
-    """Legal bursts: every page in turn, and every one of KINDS before one comes again."""
+    """Legal bursts: every one of KINDS before one comes again, and the next time for another answer."""
     drawn = Shapes(rng, data_bytes)
+    places = {code: [page for page in range(pages) if answer_of(page * PAGE) == code] for code in ANSWERS}
+    first = rng.randrange(len(ANSWERS))
     for index in range(count):
-        if index % len(KINDS) == 0:
-            deck = rng.sample(KINDS, len(KINDS))
-        write, kind, lanes = deck.pop()
-        yield drawn.draw(index % pages * PAGE, write, kind, lanes)
+        turn, at = divmod(index, len(KINDS))
+        if at == 0:
+            deck = rng.sample(range(len(KINDS)), len(KINDS))
+        kind = deck.pop()
+        page = rng.choice(places[ANSWERS[(first + turn + kind) % len(ANSWERS)]])
+        yield drawn.draw(page * PAGE, *KINDS[kind])
 
 
 # Type of burst -> beats; of INCR as many as its page has room for.
@@ -165,7 +175,7 @@ class Model:
 
 def resps_of(shape: Shape) -> tuple[int, ...]:
     """What our memory answers: to a read of an SLVERR page so on each beat, of a DECERR page on the first."""
-    code = BAD_PAGES.get(shape.addr // PAGE, OKAY)
+    code = answer_of(shape.addr)
     if shape.write:
         return (code,)
     first_only = code == DECERR and shape.addr < PAGES * PAGE

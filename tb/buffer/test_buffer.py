@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -40,13 +41,16 @@ async def buffer_reads_old_word_when_both_ports_meet(dut: Any) -> None:
 
 @cocotb.test()
 async def buffer_holds_its_output_between_reads(dut: Any) -> None:
-    """Also when the word that was read is written."""
+    """For one cycle or for long, also when the word that was read, or another, is written."""
     async with start(BufferEnv, dut) as env:
+        cases = [*product((None, 0, 1), (0, 1, 3, 6))] * (env.depth // 4)
         cycles = []
-        for address in range(env.depth):
+        for number, (written, rest) in enumerate(env.rng.sample(cases, len(cases))):
+            address = number % env.depth
             cycles.append(env.random.read(rd_addr=address))
-            cycles.append(env.random.write(wr_addr=address, near=True))
-            cycles += [env.random.idle() for _ in range(env.rng.randrange(3))]
+            if written is not None:
+                cycles.append(env.random.write(wr_addr=(address + written) % env.depth, rd_addr=address))
+            cycles += [env.random.idle() for _ in range(rest)]
         await env.play(cycles)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cocotb.triggers import RisingEdge
@@ -71,8 +72,11 @@ class Cycles(uvm_component):
 
     def offer(self) -> None:
         """New stamps beside those that wait."""
-        if self.env.stamping:
-            self.offered = self.env.stamps.draw(self.env.stamping, self.env.together) | self.offered
+        env = self.env
+        if env.sets and not self.offered:
+            self.offered = env.stamps.draw(sources=env.sets.pop(0))
+        elif env.stamping:
+            self.offered = env.stamps.draw(likely=env.stamping, together=env.together) | self.offered
         for source in SOURCES:
             layer = self.offered.get(source, self.env.rng.randrange(256))
             valid = source in self.offered
@@ -112,7 +116,8 @@ def reading(what: str, index: int, pins: Pins, taken: list[int]) -> dict[str, An
 class CountersEnv(BlockEnv):
     """Random conditions by a `profile` of stimulus.py; `busy` and `clear` as the test says.
 
-    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none.
+    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none;
+    sets: what is offered instead.
     """
 
     def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
@@ -123,6 +128,7 @@ class CountersEnv(BlockEnv):
         self.stamps = Stamps(self.rng)
         self.stamping = 0.0
         self.together = False
+        self.sets: list[Sequence[str]] = []  # sources to offer stamps together, when none waits
         self.busy = self.clear = 0
         self.fixed: Pins = {}  # conditions that are not random
         self.scoreboard = Scoreboard("scoreboard", self)

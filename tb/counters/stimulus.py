@@ -86,7 +86,7 @@ class Stamps:
         common = self.rng.random()
         return [s for s in SOURCES if (common if together else self.rng.random()) < likely]
 
-    def draw(self, likely: float, together: bool) -> dict[str, int]:
-        """Source -> layer."""
-        drawn: dict[str, Any] = self.draws.draw(likely=likely, together=together)
+    def draw(self, **fixed: Any) -> dict[str, int]:
+        """Source -> layer. fixed: likely and together, or sources."""
+        drawn = self.draws.draw(**fixed)
         return {source: drawn[source] for source in drawn["sources"]}

@@ -57,7 +57,8 @@ class Records:
         """s1, s2, s_out; in mode fp32 the last is the shift of a sum, which without one leaves int32."""
         rng = self.rng
         if self.mode == Rounding.FP32:
-            return 0, 0, rng.choice((0, rng.randrange(63))) if wild else rng.randrange(26, 34)
+            wide = rng.choice((0, rng.randrange(43), rng.randrange(43, 63)))
+            return 0, 0, wide if wild else rng.randrange(26, 34)
         if wild:
             return rng.randrange(-31, 31), rng.randrange(-31, 31), rng.randrange(-31, 31)
         if self.op == Elementwise.MUL:

@@ -56,7 +56,7 @@ async def walk_access(env: RegistersEnv) -> None:
     kept = [register for register in env.named if register.name in {name.split(".")[0] for name in KEPT}]
     changes = env.cover.bins["field_x_change"]
     writes = Writes(env.rng)
-    for turn in range(5 * ROUNDS):
+    for turn in range(50 * ROUNDS):
         words = [*env.named, *env.rng.sample(samples, 8)]
         if turn >= ROUNDS:  # what is left to be seen of fields of a bit or two
             words = kept

@@ -51,6 +51,7 @@ class Source:
         if self.mode == Rounding.FP32:
             # Scales from subnormal to huge; most of them where results are neither 0 nor saturated.
             exponent = np.where(rng.random(n) < 0.9, rng.integers(97, 128, n), rng.integers(0, 255, n))
+            exponent[self.batch % n] = 0  # each lane is subnormal at some time
             fraction = np.where(rng.random(n) < 0.2, 0, rng.integers(0, 2**23, n))
             sign = np.where(rng.random(n) < 0.1, INT32[0], 0)
             return (sign + (exponent << 23 | fraction)).astype(np.int32), shift

@@ -182,6 +182,8 @@ module chip_system #(
       .irq(irq)
   );
 
+  wire dump_done;
+
   axi_memory #(
       .DATA_W(8 * N),
       .MEM_WORDS(MEM_WORDS),
@@ -196,7 +198,7 @@ module chip_system #(
       .load_word(load_word),
       .load_done(load_done),
       .dump_req(1'b0),
-      .dump_done(),
+      .dump_done(dump_done),
       .s_axi_arvalid(m_axi_arvalid),
       .s_axi_arready(m_axi_arready),
       .s_axi_arid(m_axi_arid),
@@ -223,8 +225,8 @@ module chip_system #(
       .s_axi_bresp(m_axi_bresp)
   );
 
-  // What the memory does not look at.
-  wire unused = &{m_axi_arsize, m_axi_arburst, m_axi_awsize, m_axi_awburst, m_axi_wlast};
+  // What the memory does not look at, and what nobody asks it for.
+  wire unused = &{m_axi_arsize, m_axi_arburst, m_axi_awsize, m_axi_awburst, m_axi_wlast, dump_done};
 
 endmodule
 

@@ -11,7 +11,7 @@ WORD: Weights = {range(1 << 32): 1}
 WEIGHTS: dict[str, Weights] = {
     "held": WORD,  # by the register before
     "data": {0: 1, 0xFFFF_FFFF: 1, range(1 << 32): 2},
-    "strobe": {0xF: 2, range(16): 1},
+    "strobe": {0xF: 10, 0: 1, range(16): 5},
 }
 
 

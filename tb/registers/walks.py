@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from tb.agents.burst import SLVERR
 from tb.bench import fewer
 from tb.registers.coverage import KEPT, KINDS, bin_of
@@ -52,12 +54,15 @@ async def dirty_named(env: RegistersEnv) -> None:
 
 async def walk_access(env: RegistersEnv) -> None:
     """Writes of any data with any strobes to every register: what changes, what not, what is answered."""
-    samples = [register for register in env.registers if register.index]
+    arrays = defaultdict(list)
+    for register in env.registers:
+        if register.index:
+            arrays[KINDS[register.name]].append(register)
     kept = [register for register in env.named if register.name in {name.split(".")[0] for name in KEPT}]
     changes = env.cover.bins["field_x_change"]
     writes = Writes(env.rng)
     for turn in range(50 * ROUNDS):
-        words = [*env.named, *env.rng.sample(samples, 8)]
+        words = [*env.named, *(word for array in arrays.values() for word in env.rng.sample(array, 4))]
         if turn >= ROUNDS:  # what is left to be seen of fields of a bit or two
             words = kept
             if all(changes.values()):

@@ -18,7 +18,7 @@ from bench import blocks, goals, measure, networks, quantised, topology
 from bench.measure import Measured
 from bench.speed import Speed, scaling, side_by_side
 from compiler.errors import CompileError
-from models.isa import Config
+from models.config import Config
 from report import run as pictures
 from report.page import links
 from scripts.tools import BUILD, UserError

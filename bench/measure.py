@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench import roofline
 from bench.networks import Network
 from compiler.network import Compiled, LayerInfo, compile_network
-from models.isa import Config
+from models.config import Config
 from scripts.tools import BUILD
 from tb.chip import job, report
 from tb.chip.host import ACCOUNT

@@ -21,20 +21,9 @@ import numpy as np
 
 from compiler.network import Compiled
 from models.blocks import load_size, window_bursts
+from models.config import PARAM_WORDS, Config
 from models.decode import decode
-from models.isa import (
-    COMMAND_BYTES,
-    PARAM_WORDS,
-    Command,
-    Compute,
-    Config,
-    Conv,
-    Load,
-    Pool,
-    PoolKind,
-    Store,
-    Window,
-)
+from models.isa import COMMAND_BYTES, Command, Compute, Conv, Load, Pool, PoolKind, Store, Window
 from tb.chip.job import LATENCY
 
 OUTSTANDING = 8

@@ -9,7 +9,7 @@ from bench import measure, networks, peer, raw, topology
 from bench.measure import MEMORY, Measured
 from bench.networks import Network
 from compiler.network import compile_network
-from models.isa import Config
+from models.config import Config
 from scripts.tools import BUILD
 from tb.chip import job
 

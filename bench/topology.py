@@ -15,8 +15,6 @@ from typing import Any
 
 import onnx
 
-Pair = tuple[int, int]
-
 BLOCKS = (3, 4, 6, 3)  # of the four stages of ResNet-50
 SIZE = 224
 

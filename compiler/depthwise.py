@@ -20,7 +20,8 @@ from compiler.program import Program
 from compiler.schedule import Emitter
 from compiler.tile import COMMAND, SHORTEST_BURST, Reuse, Tile, Tiling, parts, store_cycles
 from compiler.window import Piece, Span, balanced, input_span
-from models.isa import PARAM_WORDS, Config, Conv, Dest, Load
+from models.config import PARAM_WORDS, Config
+from models.isa import Conv, Dest, Load
 
 TILE_CYCLES = 25  # of post, beyond a cycle a pixel: an estimate
 

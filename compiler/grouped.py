@@ -15,7 +15,8 @@ from compiler.program import Program
 from compiler.schedule import Emitter, Input
 from compiler.tile import COMMAND, Reuse, Tile, Tiling, input_cycles, parts, store_cycles, tile_sizes, tiles
 from compiler.window import Piece, balanced, input_size
-from models.isa import PARAM_WORDS, Config, Conv
+from models.config import PARAM_WORDS, Config
+from models.isa import Conv
 
 
 def plan_grouped(layer: GroupedLayer, config: Config) -> Tiling | None:

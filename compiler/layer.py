@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.config import PARAM_WORDS
 from models.elementwise import Element, Elementwise
-from models.isa import PARAM_WORDS, PoolKind
+from models.isa import PoolKind
 from models.quantize import Rounding
 
 Layout = tuple[int, int, int]  # rows, columns, channels of a tensor in DRAM, channels not padded

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from compiler.errors import CompileError
 from compiler.layer import Layout, blocks_of
 from compiler.optimise import Fold, Repeat
-from models.isa import PAGE, Config
+from models.config import Config
+from models.isa import PAGE
 
 DRAM_MAX = 1 << 31
 

@@ -29,7 +29,8 @@ from compiler.repeat import RepeatedLayer, repeat_input, with_copies
 from compiler.shapes import without_shapes
 from compiler.tflite import read_tflite
 from compiler.tile import Tiling
-from models.isa import COMMAND_BYTES, PAGE, Config
+from models.config import Config
+from models.isa import COMMAND_BYTES, PAGE
 
 
 @dataclass(frozen=True)
@@ -159,37 +160,9 @@ def compile_network(model: bytes | Graph, config: Config, images: int = 1, optim
     if optimise:
         layers, joined = fuse_joins(layers, kept)
     _place_inputs(graph, context, memory, layers, kept, optimise)
-    for layer in {layer.target: layer for layer in layers}.values():
-        memory.add_tensor(layer.target, graph.tensors[layer.target].shape, context.layouts[layer.target])
-    for alias in aliases:
-        shape = graph.tensors[alias.target].shape
-        memory.add_alias(alias.target, alias.source, shape, context.layouts[alias.target])
-    for at, layer in enumerate(layers):
-        layers[at] = repeated = with_copies(layer, context.layouts[layer.source], config)
-        if isinstance(repeated, RepeatedLayer):
-            g = repeated.copies.geometry
-            memory.add_between(repeated.copies.target, (g.out_h, g.out_w, g.groups * config.n))
+    _place_outputs(graph, context, memory, layers, aliases)
     program = Program(config, memory.area_bytes // config.n)
-    infos = []
-    for index, layer in enumerate(layers):
-        program.layer, first = index, len(program)
-        tiling = emit(layer, program, memory)
-        commands = range(first, len(program))
-        apart = layer.partner.pairs_apart if layer.partner else 0
-        infos.append(
-            LayerInfo(
-                index,
-                layer.name,
-                layer.op,
-                layer.macs,
-                layer.source,
-                layer.target,
-                commands,
-                tiling,
-                apart,
-                layer.sums_apart if isinstance(layer, PoolLayer) else 0,
-            )
-        )
+    infos = _emit(layers, program, memory)
     return replace(_assemble(graph, config, memory, program, infos, images), fused=fused.pads | joined)
 
 
@@ -228,6 +201,47 @@ def _place_inputs(
             if folded is not None:
                 layers[readers[0]], fold, layout = folded
         memory.add_tensor(name, graph.tensors[name].shape, layout, fold)
+
+
+def _place_outputs(
+    graph: Graph, context: Context, memory: Memory, layers: list[Layer], aliases: list[Alias]
+) -> None:
+    """Give what the layers compute its places; replace, in `layers`, those that need copies before them."""
+    for name in dict.fromkeys(layer.target for layer in layers):
+        memory.add_tensor(name, graph.tensors[name].shape, context.layouts[name])
+    for alias in aliases:
+        shape = graph.tensors[alias.target].shape
+        memory.add_alias(alias.target, alias.source, shape, context.layouts[alias.target])
+    for at, layer in enumerate(layers):
+        layers[at] = repeated = with_copies(layer, context.layouts[layer.source], memory.config)
+        if isinstance(repeated, RepeatedLayer):
+            g = repeated.copies.geometry
+            memory.add_between(repeated.copies.target, (g.out_h, g.out_w, g.groups * context.n))
+
+
+def _emit(layers: list[Layer], program: Program, memory: Memory) -> list[LayerInfo]:
+    """Append the commands of all layers."""
+    infos = []
+    for index, layer in enumerate(layers):
+        program.layer, first = index, len(program)
+        tiling = emit(layer, program, memory)
+        commands = range(first, len(program))
+        apart = layer.partner.pairs_apart if layer.partner else 0
+        infos.append(
+            LayerInfo(
+                index,
+                layer.name,
+                layer.op,
+                layer.macs,
+                layer.source,
+                layer.target,
+                commands,
+                tiling,
+                apart,
+                layer.sums_apart if isinstance(layer, PoolLayer) else 0,
+            )
+        )
+    return infos
 
 
 def _assemble(

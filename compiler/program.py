@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import PARAM_WORDS, TOKEN_MAX, Command, Compute, Config, Conv, Dest, End, Load, Store, Window
+from models.config import PARAM_WORDS, Config
+from models.isa import TOKEN_MAX, Command, Compute, Conv, Dest, End, Load, Store, Window
 from models.order import LOADED, READ, STORED, WRITTEN, Clock, Order, join
 
 # Addresses of an image's tensors while a program is built; moved to each image's place at the end.

@@ -20,7 +20,7 @@ from compiler.layer import GroupedLayer, Layer, Layout, SelectLayer
 from compiler.ops.copy import select_layer
 from compiler.optimise import Repeat
 from compiler.select import plan_select
-from models.isa import Config
+from models.config import Config
 
 
 @dataclass(frozen=True, kw_only=True)

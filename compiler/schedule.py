@@ -17,7 +17,8 @@ from compiler.memory import Memory
 from compiler.program import AREA, Program
 from compiler.tile import Reuse, Tile, Tiling, tiles
 from compiler.window import Piece, Span, balanced, input_span
-from models.isa import PARAM_WORDS, Conv, Dest, Load, Store
+from models.config import PARAM_WORDS
+from models.isa import Conv, Dest, Load, Store
 
 FIELD_MAX = 65535  # the largest count or step in a command
 

@@ -16,7 +16,8 @@ from compiler.program import AREA, Program
 from compiler.schedule import Emitter, Input
 from compiler.tile import COMMAND, Reuse, Tile, Tiling, parts, tile_sizes, tiles
 from compiler.window import Piece, input_size
-from models.isa import PARAM_WORDS, Config, Conv
+from models.config import PARAM_WORDS, Config
+from models.isa import Conv
 
 
 def plan_select(layer: SelectLayer, config: Config) -> Tiling | None:

@@ -18,7 +18,8 @@ from compiler.memory import align
 from compiler.program import AREA, Program
 from models import footprint
 from models.blocks import window_words
-from models.isa import COMMAND_BYTES, PAGE, Command, Compute, Config, Conv, Load, Store, Window
+from models.config import Config
+from models.isa import COMMAND_BYTES, PAGE, Command, Compute, Conv, Load, Store, Window
 from models.trace import Trace
 
 _ENGINES = ("load", "compute", "store")

@@ -18,136 +18,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import flatbuffers
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-SCHEMA_VERSION = 3
-
-_TENSOR_TYPE = {
-    np.dtype(np.int8): schema.TensorType.INT8,
-    np.dtype(np.uint8): schema.TensorType.UINT8,
-    np.dtype(np.int32): schema.TensorType.INT32,
-    np.dtype(np.int64): schema.TensorType.INT64,
-    np.dtype(np.float32): schema.TensorType.FLOAT32,
-}
-
-# The operator versions that accept int8 (and, for the convolutions, a scale per channel).
-_OP_VERSION = {
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 4,
-    "MAX_POOL_2D": 2,
-    "AVERAGE_POOL_2D": 2,
-    "PAD": 2,
-    "PADV2": 2,
-    "STRIDED_SLICE": 2,
-    "SLICE": 2,
-    "TRANSPOSE": 2,
-    "SOFTMAX": 2,
-    "ARG_MAX": 2,
-    "DEQUANTIZE": 2,
-    "SPLIT_V": 2,
-    "SHAPE": 1,
-    "GELU": 2,
-    "EXP": 2,
-    "ELU": 1,
-    "LOG": 2,
-    "NEG": 1,
-    "RELU_0_TO_1": 1,
-    "RELU_N1_TO_1": 1,
-    "RSQRT": 3,
-    "SQRT": 2,
-    "ABS": 2,
-    "PRELU": 1,
-    "RESHAPE": 1,
-    "MEAN": 2,
-    "LOGISTIC": 2,
-    "TANH": 2,
-    "RELU": 2,
-    "RELU6": 2,
-    "LEAKY_RELU": 2,
-    "HARD_SWISH": 1,
-    "QUANTIZE": 2,
-    "ADD": 2,
-    "SUB": 2,
-    "MUL": 2,
-    "CONCATENATION": 2,
-}
+from compiler.tflite_file import TfliteFile, enum_value
 
 
-def _enum(cls: type, name: str, what: str) -> int:
-    """Value of a member of a generated schema enum; ValueError names what there is."""
-    value = getattr(cls, name, None)
-    if name.startswith("_") or not isinstance(value, int):
-        known = ", ".join(sorted(k for k in vars(cls) if not k.startswith("_")))
-        raise ValueError(f"unknown {what} {name!r}; expected one of {known}")
-    return value
-
-
-class TfliteBuilder:
-    """Collects tensors and operators; `finish` returns the bytes of the .tflite file.
-
-    Tensors are named by the index that `add_tensor` returns; every operator takes its inputs first, then its
-    output. Operators run in the order in which they were added. Shapes are not checked here: LiteRT does that
-    when it allocates.
-    """
-
-    def __init__(self, description: str = "assay") -> None:
-        self._description = description
-        # Buffer 0 is the empty one by convention: tensors without data point to it.
-        self._buffers: list[Any] = [schema.BufferT()]
-        self._tensors: list[Any] = []
-        self._operators: list[Any] = []
-        self._codes: list[str] = []
-
-    def add_tensor(
-        self,
-        name: str,
-        shape: Sequence[int],
-        dtype: Any,
-        scale: float | Sequence[float] | np.ndarray | None = None,
-        zero_point: int | Sequence[int] | np.ndarray = 0,
-        *,
-        quantized_dimension: int = 0,
-        data: np.ndarray | None = None,
-    ) -> int:
-        """Add a tensor and return its index.
-
-        shape: NHWC for activations, [O,kh,kw,C] for convolution weights, [1,kh,kw,C] for depthwise, [O,C] for
-        fully connected. dtype: int8, uint8, int32, int64 or float32. scale: one float, or one per slice of
-        `quantized_dimension`, or None for a tensor that is not quantised. zero_point: one int or as many as
-        scales. data: constant contents, of that shape and dtype.
-        Raises ValueError for an unknown dtype and for data that does not fit.
-        """
-        kind = np.dtype(dtype)
-        if kind not in _TENSOR_TYPE:
-            known = ", ".join(str(k) for k in _TENSOR_TYPE)
-            raise ValueError(f"tensor {name!r}: dtype {kind} is not supported; expected one of {known}")
-        tensor = schema.TensorT()
-        tensor.name = name
-        tensor.shape = [int(n) for n in shape]
-        tensor.type = _TENSOR_TYPE[kind]
-        tensor.buffer = 0
-        if data is not None:
-            if data.shape != tuple(shape) or data.dtype != kind:
-                raise ValueError(
-                    f"tensor {name!r}: data is {data.dtype}{list(data.shape)}, expected {kind}{list(shape)}"
-                )
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), dtype=np.uint8)
-            tensor.buffer = len(self._buffers)
-            self._buffers.append(buffer)
-        if scale is not None:
-            scales = np.atleast_1d(np.asarray(scale, dtype=np.float32))
-            quantization = schema.QuantizationParametersT()
-            quantization.scale = scales.tolist()
-            zero_points = np.asarray(zero_point, dtype=np.int64)
-            quantization.zeroPoint = np.broadcast_to(zero_points, scales.shape).tolist()
-            quantization.quantizedDimension = quantized_dimension
-            tensor.quantization = quantization
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
+class TfliteBuilder(TfliteFile):
+    """A method an operator: its inputs first, then its output, all as indices of tensors."""
 
     def conv2d(
         self,
@@ -204,16 +81,14 @@ class TfliteBuilder:
         """FULLY_CONNECTED; x [N,C], w [O,C], bias int32 [O], y [N,O]; keep_dims: more dimensions before."""
         options = schema.FullyConnectedOptionsT()
         options.keepNumDims = keep_dims
-        options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
+        options.fusedActivationFunction = enum_value(schema.ActivationFunctionType, activation, "activation")
         self._operator("FULLY_CONNECTED", [x, w, bias], y, options)
 
     def reshape(self, x: int, y: int) -> None:
         """RESHAPE to the shape that y was given."""
         options = schema.ReshapeOptionsT()
         options.newShape = list(self._tensors[y].shape)
-        shape = np.array(options.newShape, dtype=np.int32)
-        target = self.add_tensor(f"{self._tensors[y].name}/shape", shape.shape, np.int32, data=shape)
-        self._operator("RESHAPE", [x, target], y, options)
+        self._operator("RESHAPE", [x, self._integers(y, "shape", options.newShape)], y, options)
 
     def reshape_by(self, x: int, shape: int, y: int) -> None:
         """RESHAPE to a shape that another operator computes."""
@@ -223,25 +98,18 @@ class TfliteBuilder:
         """SPLIT_V into parts of these sizes."""
         options = schema.SplitVOptionsT()
         options.numSplits = len(ys)
-        extra = [
-            self._integers(f"{self._tensors[ys[0]].name}/{n}", v)
-            for n, v in (("sizes", sizes), ("axis", [axis]))
-        ]
+        extra = [self._integers(ys[0], name, v) for name, v in (("sizes", sizes), ("axis", [axis]))]
         self._operator("SPLIT_V", [x, *extra], list(ys), options)
 
     def pad(self, x: int, y: int, paddings: Sequence[tuple[int, int]]) -> None:
         """PAD with the zero point; paddings: (before, after) per axis. x and y share a scale."""
-        data = np.array(paddings, dtype=np.int32)
-        amounts = self.add_tensor(f"{self._tensors[y].name}/paddings", data.shape, np.int32, data=data)
-        self._operator("PAD", [x, amounts], y, schema.PadOptionsT())
+        self._operator("PAD", [x, self._integers(y, "paddings", paddings)], y, schema.PadOptionsT())
 
     def mean(self, x: int, y: int, *, axes: Sequence[int] = (1, 2), keep_dims: bool = True) -> None:
         """MEAN over `axes`."""
         options = schema.ReducerOptionsT()
         options.keepDims = keep_dims
-        data = np.array(axes, dtype=np.int32)
-        index = self.add_tensor(f"{self._tensors[y].name}/axes", data.shape, np.int32, data=data)
-        self._operator("MEAN", [x, index], y, options)
+        self._operator("MEAN", [x, self._integers(y, "axes", axes)], y, options)
 
     def logistic(self, x: int, y: int) -> None:
         """LOGISTIC (sigmoid); LiteRT demands y at scale 1/256, zero point -128."""
@@ -282,15 +150,14 @@ class TfliteBuilder:
     ) -> None:
         """STRIDED_SLICE without masks."""
         bounds = [
-            self._integers(f"{self._tensors[y].name}/{name}", values)
+            self._integers(y, name, values)
             for name, values in (("begin", begin), ("end", end), ("strides", strides))
         ]
         self._operator("STRIDED_SLICE", [x, *bounds], y, schema.StridedSliceOptionsT())
 
     def transpose(self, x: int, y: int, order: Sequence[int]) -> None:
         """TRANSPOSE: axis i of y is axis order[i] of x."""
-        index = self._integers(f"{self._tensors[y].name}/order", order)
-        self._operator("TRANSPOSE", [x, index], y, schema.TransposeOptionsT())
+        self._operator("TRANSPOSE", [x, self._integers(y, "order", order)], y, schema.TransposeOptionsT())
 
     def softmax(self, x: int, y: int, *, beta: float = 1.0) -> None:
         """SOFTMAX; LiteRT demands y at scale 1/256, zero point -128."""
@@ -302,8 +169,7 @@ class TfliteBuilder:
         """ARG_MAX over one axis; y is int32."""
         options = schema.ArgMaxOptionsT()
         options.outputType = schema.TensorType.INT32
-        index = self._integers(f"{self._tensors[y].name}/axis", [axis])
-        self._operator("ARG_MAX", [x, index], y, options)
+        self._operator("ARG_MAX", [x, self._integers(y, "axis", [axis])], y, options)
 
     def unary(self, code: str, x: int, y: int) -> None:
         """An operator without options, by its name in the schema: EXP, ABS, ELU."""
@@ -318,10 +184,6 @@ class TfliteBuilder:
     def prelu(self, x: int, slopes: int, y: int) -> None:
         """PRELU; slopes is a constant that broadcasts."""
         self._operator("PRELU", [x, slopes], y)
-
-    def _integers(self, name: str, values: Sequence[int]) -> int:
-        data = np.array(values, dtype=np.int32)
-        return self.add_tensor(name, data.shape, np.int32, data=data)
 
     def add(self, x1: int, x2: int, y: int, *, activation: str = "NONE") -> None:
         """ADD; x1 and x2 have shapes that broadcast, any scales; either may be constant."""
@@ -341,24 +203,6 @@ class TfliteBuilder:
         options.axis = axis
         self._operator("CONCATENATION", list(xs), y, options)
 
-    def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
-        """The .tflite file. inputs, outputs: tensor indices, in the order the interpreter will show them."""
-        graph = schema.SubGraphT()
-        graph.name = "main"
-        graph.tensors = self._tensors
-        graph.operators = self._operators
-        graph.inputs = list(inputs)
-        graph.outputs = list(outputs)
-        model = schema.ModelT()
-        model.version = SCHEMA_VERSION
-        model.description = self._description
-        model.operatorCodes = [self._operator_code(code) for code in self._codes]
-        model.subgraphs = [graph]
-        model.buffers = self._buffers
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
-
     def _pool(
         self,
         code: str,
@@ -376,35 +220,12 @@ class TfliteBuilder:
         self._window_operator(code, [x], y, options, padding, activation)
 
     def _two_inputs(self, code: str, x1: int, x2: int, y: int, options: Any, activation: str) -> None:
-        options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
+        options.fusedActivationFunction = enum_value(schema.ActivationFunctionType, activation, "activation")
         self._operator(code, [x1, x2], y, options)
 
     def _window_operator(
         self, code: str, inputs: list[int], y: int, options: Any, padding: str, activation: str
     ) -> None:
-        options.padding = _enum(schema.Padding, padding, "padding")
-        options.fusedActivationFunction = _enum(schema.ActivationFunctionType, activation, "activation")
+        options.padding = enum_value(schema.Padding, padding, "padding")
+        options.fusedActivationFunction = enum_value(schema.ActivationFunctionType, activation, "activation")
         self._operator(code, inputs, y, options)
-
-    def _operator(self, code: str, inputs: list[int], y: int | list[int], options: Any | None = None) -> None:
-        if code not in self._codes:
-            self._codes.append(code)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = self._codes.index(code)
-        operator.inputs = inputs
-        operator.outputs = y if isinstance(y, list) else [y]
-        if options is not None:
-            operator.builtinOptions = options
-            name = type(options).__name__.removesuffix("T")
-            operator.builtinOptionsType = _enum(schema.BuiltinOptions, name, "operator options")
-        self._operators.append(operator)
-
-    @staticmethod
-    def _operator_code(code: str) -> Any:
-        value = _enum(schema.BuiltinOperator, code, "operator")
-        result = schema.OperatorCodeT()
-        result.builtinCode = value
-        # Readers older than schema 3a look only at the 8-bit field.
-        result.deprecatedBuiltinCode = min(value, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
-        result.version = _OP_VERSION[code]
-        return result

@@ -20,7 +20,7 @@ from itertools import product
 
 from compiler.layer import ConvLayer, Geometry, Layer, Pair
 from compiler.window import Piece, balanced, cut_window, input_size
-from models.isa import PARAM_WORDS, Config
+from models.config import PARAM_WORDS, Config
 
 # Estimates in cycles. A short burst costs the memory's latency divided by the bursts in flight.
 COMMAND = 20

@@ -41,20 +41,6 @@ class Span:
         return self.before + self.count + self.after
 
 
-@dataclass(frozen=True)
-class Tile:
-    """Output rows [oy, oy+rows), columns [ox, ox+columns)."""
-
-    oy: int
-    rows: int
-    ox: int
-    columns: int
-
-    @property
-    def pixels(self) -> int:
-        return self.rows * self.columns
-
-
 def input_span(geometry: Geometry, axis: int, first: int, count: int, k: int, taps: int) -> Span:
     """Input that `count` output rows (axis 0) or columns (1) from `first` need for taps [k, k+taps)."""
     size = (geometry.in_h, geometry.in_w)[axis]

@@ -11,16 +11,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from models.config import PARAM_WORDS, TABLE_BYTES, Config
 from models.elementwise import RECORD_BYTES, Element, Elementwise, element
 from models.isa import (
     ADDRESS_SPACE,
     COMMAND_BYTES,
     FETCH_COMMANDS,
     PAGE,
-    PARAM_WORDS,
-    TABLE_BYTES,
     Compute,
-    Config,
     Conv,
     Load,
     Pool,

@@ -5,19 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from models.isa import (
-    COMMAND_BYTES,
-    BadCommand,
-    Cause,
-    Command,
-    Config,
-    Conv,
-    End,
-    Load,
-    Opcode,
-    Pool,
-    Store,
-)
+from models.config import Config
+from models.isa import COMMAND_BYTES, BadCommand, Cause, Command, Conv, End, Load, Opcode, Pool, Store
 
 COMMANDS: dict[int, type[Command]] = {int(c.opcode): c for c in (Load, Store, Conv, Pool, End)}
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import blocks
-from models.isa import TABLE_BYTES, Command, Compute, Config, Conv, Dest, Load, Pool, Store
+from models.config import TABLE_BYTES, Config
+from models.isa import Command, Compute, Conv, Dest, Load, Pool, Store
 
 OUTPUT = "output buffer"
 NAMES = {

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import blocks
+from models.config import Config
 from models.decode import decode
 from models.isa import (
     ADDRESS_SPACE,
@@ -30,7 +31,6 @@ from models.isa import (
     Cause,
     Command,
     Compute,
-    Config,
     Conv,
     End,
     Load,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import blocks, footprint
+from models.config import Config
 from models.decode import decode
 from models.isa import (
     ADDRESS_SPACE,
@@ -29,7 +30,6 @@ from models.isa import (
     Cause,
     Command,
     Compute,
-    Config,
     Conv,
     Dest,
     End,
@@ -40,19 +40,8 @@ from models.isa import (
     Windows,
 )
 from models.order import LOADED, READ, STORED, WRITTEN, Clock, Order
-from models.races import ProgramError, RaceCheck, RaceError, UndefinedError
-from models.trace import Burst, CommandBursts, Stop, Trace
-
-__all__ = [
-    "Burst",
-    "DeadlockError",
-    "Machine",
-    "ProgramError",
-    "RaceError",
-    "Stop",
-    "Trace",
-    "UndefinedError",
-]
+from models.races import RaceCheck, RaceError, UndefinedError
+from models.trace import CommandBursts, Stop, Trace
 
 ENGINES = ("load", "compute", "store")
 # Kind of event (models/order.py) after which an engine signals another.

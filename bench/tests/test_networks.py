@@ -8,7 +8,7 @@ import pytest
 from bench import networks, topology
 from bench.measure import macs
 from compiler.network import compile_network
-from models.isa import Config
+from models.config import Config
 from models.machine import Machine
 from models.tests.litert import run as litert
 

@@ -7,7 +7,8 @@ import pytest
 from bench import networks, roofline
 from bench.topology import Step, Topology
 from compiler.network import Compiled, compile_network
-from models.isa import Config, Load
+from models.config import Config
+from models.isa import Load
 
 N = 16
 

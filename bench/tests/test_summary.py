@@ -15,7 +15,7 @@ from bench.measure import Measured
 from bench.networks import Network
 from bench.speed import Speed
 from compiler.network import compile_network
-from models.isa import Config
+from models.config import Config
 from models.machine import Machine
 from tb.chip.host import ACCOUNT
 from tb.chip.job import LayerResult, Result

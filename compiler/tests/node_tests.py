@@ -26,7 +26,7 @@ from compiler.errors import CompileError
 from compiler.network import compile_network, read_network
 from compiler.tests.onnx_networks import run_onnx
 from compiler.ties import proven
-from models.isa import Config
+from models.config import Config
 from models.machine import Machine
 from models.ort import dequantize
 

@@ -19,10 +19,10 @@ from models.activation import (
     requantize_table,
     sigmoid_table,
 )
+from models.config import Config
 from models.conv import conv2d, tflite_padding
 from models.elementwise import Elementwise, element, tflite_element
 from models.fully_connected import fully_connected
-from models.isa import Config
 from models.pool import average_pool, max_pool, mean, mean_multiplier
 from models.quantize import (
     Rounding,

@@ -7,8 +7,9 @@ import numpy as np
 from compiler.network import Compiled, compile_network
 from compiler.tests.random_networks import RandomNetwork
 from compiler.tflite import read_contract
-from models.isa import Config
-from models.machine import Machine, Trace
+from models.config import Config
+from models.machine import Machine
+from models.trace import Trace
 
 
 def run_machine(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from compiler.ir import Graph, Node
 from compiler.network import Compiled, compile_network
 from compiler.tflite import read_tflite
+from models.config import Config
 from models.conv import conv2d, tflite_padding
 from models.fully_connected import fully_connected
-from models.isa import Config
 from models.machine import Machine
 from models.pool import average_pool, max_pool
 from models.quantize import (

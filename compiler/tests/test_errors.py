@@ -10,7 +10,7 @@ from compiler.network import compile_network
 from compiler.ops import SUPPORTED
 from compiler.tests.random_networks import RandomNetwork
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Config
+from models.config import Config
 
 CONFIG = Config(n=4)
 

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from compiler.network import read_network
 from compiler.onnx_bias import with_integer_biases
 from compiler.tests.node_tests import HOST, OPERATORS, NodeTest, cases, node_tests, run_case, verdict
-from models.isa import Config
+from models.config import Config
 
 TESTS = list(node_tests())
 # Operators that must have node tests that run; all others are refused, or are the host's.

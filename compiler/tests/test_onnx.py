@@ -3,91 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
-from compiler.errors import CompileError, UnsupportedError
+from compiler.errors import UnsupportedError
 from compiler.interpret import interpret
-from compiler.ir import Graph, Origin
+from compiler.ir import Origin
 from compiler.onnx import read_onnx
 from compiler.tests.onnx_networks import STYLES, quantised, random_network, run_onnx
+from compiler.tests.onnx_nodes import FRONT, agrees, conv_constants, differences, network, node, ops, scales
 from models.tests.litert import SEED
-
-Constants = dict[str, NDArray]
 
 # Random networks per style and family.
 NETWORKS = int(os.environ.get("ONNX_NETWORKS", "8"))
-
-
-def differences(model: bytes, feeds: dict[str, NDArray], *, exact: bool) -> tuple[Graph, dict[str, int]]:
-    """(graph, values that differ from ONNX Runtime by tensor), of every tensor that both have."""
-    graph = read_onnx(model)
-    origins = {name: origin for name, origin in graph.origins.items() if origin.name}
-    theirs = run_onnx(model, feeds, [origin.name for origin in origins.values()])
-    inputs = {name: origins[name].to_ir(theirs[origins[name].name]) for name in graph.inputs}
-    ours = interpret(graph, inputs, exact=exact)
-    return graph, {
-        name: int(np.count_nonzero(origin.from_ir(ours[name]) != theirs[origin.name]))
-        for name, origin in origins.items()
-    }
-
-
-def network(
-    nodes: list[Any], constants: Constants, shape: tuple[int, ...] = (1, 4, 6, 5), *, opset: int = 17,
-    dtype: type = np.float32, output: str = "y", out_dtype: type = np.int8,
-) -> bytes:  # fmt: skip
-    """A model of these nodes from "x" to `output`."""
-
-    def info(name: str, kind: type, size: Any) -> Any:
-        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), size)
-
-    graph = helper.make_graph(
-        nodes,
-        "hand",
-        [info("x", dtype, shape)],
-        [info(output, out_dtype, None)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-
-
-def node(operator: str, inputs: str, output: str, **attributes: Any) -> Any:
-    """inputs: names between blanks, "-" for one that is absent."""
-    names = ["" if name == "-" else name for name in inputs.split()]
-    domain = "com.microsoft" if operator.startswith("Q") and operator not in ("QuantizeLinear",) else ""
-    return helper.make_node(operator, names, [output], domain=domain, **attributes)
-
-
-def scales(zero: int = 0, dtype: type = np.int8) -> Constants:
-    """Scales s, t, u of activations with zero points z."""
-    small = {name: np.array(value, np.float32) for name, value in (("s", 0.031), ("t", 0.047), ("u", 0.02))}
-    return small | {"z": np.array(zero, dtype)}
-
-
-FRONT = [node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xr")]
-
-
-def agrees(nodes: list[Any], constants: Constants, *, exact: bool = True, **arguments: Any) -> Graph:
-    """Three random inputs through a network that starts with FRONT."""
-    model = network(nodes, constants, **arguments)
-    rng = np.random.default_rng(SEED)
-    shape = arguments.get("shape", (1, 4, 6, 5))
-    for _ in range(3):
-        feeds = {"x": rng.normal(0, 1.5, shape).astype(np.float32)}
-        graph, wrong = differences(model, feeds, exact=exact)
-        assert not any(wrong.values()), wrong
-    return graph
-
-
-def ops(graph: Graph) -> list[str]:
-    return [n.op for n in graph.nodes]
-
 
 # --- random networks ----------------------------------------------------------------------------------------
 
@@ -138,16 +69,6 @@ def test_wrong_arithmetic_is_caught() -> None:
 
 
 # --- forms that exporters write -----------------------------------------------------------------------------
-
-
-def conv_constants(groups: int = 1) -> Constants:
-    rng = np.random.default_rng(1)
-    return {
-        "w": rng.integers(-127, 128, (6, 4 // groups, 3, 3), dtype=np.int8),
-        "ws": rng.uniform(0.002, 0.01, 6).astype(np.float32),
-        "wz": np.zeros(6, np.int8),
-        "b": rng.normal(0, 0.5, 6).astype(np.float32),
-    }
 
 
 def test_weights_quantised_in_the_file_and_symmetric_relu() -> None:
@@ -318,84 +239,3 @@ def test_origin_translates_there_and_back() -> None:
         flat = Origin("f", (1, 60), np.dtype(dtype), (3, 4, 5))
         np.testing.assert_array_equal(flat.to_ir(image.reshape(1, 60)), origin.to_ir(image).reshape(1, 60))
         np.testing.assert_array_equal(flat.from_ir(flat.to_ir(image.reshape(1, 60))), image.reshape(1, 60))
-
-
-# --- refusals -----------------------------------------------------------------------------------------------
-
-
-def refused(model: bytes) -> str:
-    with pytest.raises(CompileError) as caught:
-        read_onnx(model)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-LAST = [node("QuantizeLinear", "v t z", "y")]
-
-
-def test_damaged_files() -> None:
-    whole = network([*FRONT, node("Relu", "xr", "v"), *LAST], scales())
-    for model in (b"", b"hello, world", whole[: len(whole) // 2], whole[:-1]):
-        assert ".onnx" in refused(model)
-
-
-def test_float_network() -> None:
-    assert "not quantised" in refused(network([node("Relu", "x", "y")], {}, out_dtype=np.float32))
-
-
-@pytest.mark.parametrize(
-    ("shape", "reason"),
-    [((2, 4, 6, 5), "one image"), ((1, 4, "rows", 5), "every size but the first"), ((), "fixed")],
-)
-def test_shapes_of_the_input(shape: tuple[Any, ...], reason: str) -> None:
-    assert reason in refused(network([*FRONT, node("Relu", "xr", "v"), *LAST], scales(), shape=shape))
-
-
-def test_any_batch_is_one_image() -> None:
-    model = network([*FRONT, node("Relu", "xr", "v"), *LAST], scales(), shape=("batch", 4, 6, 5))  # type: ignore[arg-type]
-    assert read_onnx(model).tensors["xq"].shape == (1, 6, 5, 4)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "reason"),
-    [
-        ([node("LRN", "xr", "v", size=3), *LAST], "LRN 'v': this operator is not supported; supported:"),
-        ([node("LSTM", "xr k k", "v"), *LAST], "LSTM 'v': this operator is not supported"),
-        ([node("ConvTranspose", "xr k", "v"), *LAST], "must be a quantised constant"),
-        ([node("MatMul", "xr xr", "v"), *LAST], "must be a quantised constant"),
-        ([node("Conv", "xr k", "v"), *LAST], "must be a quantised constant"),
-        ([node("Div", "k xr", "v"), *LAST], "only a function of one quantised tensor"),
-        ([node("Relu", "xr", "y")], "Relu 'y': its result is a float32 output"),
-        ([node("GlobalAveragePool", "x", "v"), *LAST], "its input 'x' is not quantised"),
-        ([node("GlobalAveragePool", "xr", "a"), node("Sigmoid", "a", "v"), *LAST], "is never quantised"),
-        ([node("Softmax", "xr", "p"), node("Relu", "p", "y")], "follows Softmax, which only the host"),
-        ([node("Concat", "xr xr", "v", axis=0), *LAST], "axis 0"),
-        ([node("AveragePool", "xr", "v", kernel_shape=[9, 9]), *LAST], "larger than its input"),
-        ([node("MaxPool", "xr", "v", kernel_shape=[2]), *LAST], "only 2-D pooling"),
-        ([node("MaxPool", "xr", "v", kernel_shape=[2, 2], dilations=[2, 2]), *LAST], "dilations are [2, 2]"),
-        ([node("ReduceMean", "xr", "v", axes=[1]), *LAST], "axes are [1]"),
-        ([node("Transpose", "xr", "v", perm=[0, 1, 3, 2]), *LAST], "only from NCHW to NHWC"),
-        ([node("Reshape", "xr square", "v"), *LAST], "rearranges an image"),
-        ([node("Relu", "missing", "v"), *LAST], "is not defined before it"),
-        ([node("DequantizeLinear", "xq t z", "w"), node("Relu", "w", "v"), *LAST], "another scale"),
-        ([node("Relu", "xr", "v"), node("QuantizeLinear", "v t z16", "y")], "int16"),
-        ([node("Relu", "xr", "v"), node("QuantizeLinear", "v nan z", "y")], "not positive and finite"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_expressed(nodes: list[Any], reason: str) -> None:
-    constants = scales() | {
-        "k": np.ones((6, 4, 3, 3), np.float32),
-        "square": np.array([1, 6, 4, 5], np.int64),
-        "z16": np.array(0, np.int16),
-        "nan": np.array(np.nan, np.float32),
-    }
-    assert reason in refused(network([*FRONT, *nodes], constants))
-
-
-def test_a_refusal_names_node_operator_and_reason() -> None:
-    named = helper.make_node("LRN", ["xr"], ["v"], "normalise", size=3)
-    with pytest.raises(UnsupportedError) as caught:
-        read_onnx(network([*FRONT, named, *LAST], scales()))
-    error = caught.value
-    assert (error.node, error.operator) == ("normalise", "LRN")
-    assert {"Conv", "QLinearConv", "Softmax", "QuantizeLinear"} <= set(error.supported)

@@ -15,9 +15,9 @@ from compiler.interpret import run_node
 from compiler.ir import Graph
 from compiler.network import Compiled, compile_network, read_network
 from compiler.tests.onnx_networks import STYLES, quantised, random_network, run_onnx
+from compiler.tests.onnx_nodes import FRONT, conv_constants, network, node, scales
 from compiler.tests.random_networks import CONFIGS, RandomNetwork
-from compiler.tests.test_onnx import FRONT, conv_constants, network, node, scales
-from models.isa import Config
+from models.config import Config
 from models.machine import Machine
 from models.tests.litert import SEED
 

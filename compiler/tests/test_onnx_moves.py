@@ -10,8 +10,8 @@ import pytest
 from compiler.errors import UnsupportedError
 from compiler.network import Compiled
 from compiler.onnx import read_onnx
+from compiler.tests.onnx_nodes import FRONT, Constants, network, node, scales
 from compiler.tests.random_networks import CONFIGS as ALL
-from compiler.tests.test_onnx import FRONT, Constants, network, node, scales
 from compiler.tests.test_onnx_layers import machine
 from compiler.ties import proven
 from models.tests.litert import SEED

@@ -15,7 +15,7 @@ from compiler.onnx_quantise import quantised
 from compiler.tests.light_networks import light_network
 from compiler.tests.onnx_networks import FloatNetwork, run_onnx
 from compiler.tests.test_onnx_layers import machine
-from models.isa import Config
+from models.config import Config
 from models.tests.litert import SEED
 
 

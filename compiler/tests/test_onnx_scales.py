@@ -13,8 +13,8 @@ from compiler.onnx_quantise import quantised
 from compiler.onnx_scales import SCALE_BITS, on_grid, short_scale
 from compiler.tests.onnx_networks import FloatNetwork
 from compiler.tests.test_onnx_layers import machine
+from models.config import Config
 from models.elementwise import Elementwise, fp32_element, pairs_apart
-from models.isa import Config
 from models.tests.litert import SEED
 
 

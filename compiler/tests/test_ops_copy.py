@@ -15,7 +15,7 @@ from compiler.tests.test_errors import refused
 from compiler.tests.test_network import assert_litert_agrees, generator, pair
 from compiler.tflite import read_contract
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Config
+from models.config import Config
 from models.machine import Machine
 from models.tests.litert import run as litert
 

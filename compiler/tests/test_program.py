@@ -9,7 +9,8 @@ from compiler.network import compile_network
 from compiler.program import AREA, Program
 from compiler.tests.random_networks import CONFIGS, RandomNetwork
 from compiler.tests.run import run_machine
-from models.isa import TOKEN_MAX, Config, Conv, Dest, Load, Pool, Store
+from models.config import Config
+from models.isa import TOKEN_MAX, Conv, Dest, Load, Pool, Store
 from models.tests.litert import SEED
 
 CONFIG = Config(n=4, act_words=64, wgt_words=64, out_words=32, par_words=64, acc_depth=8, max_burst=8)

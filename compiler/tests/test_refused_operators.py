@@ -13,7 +13,7 @@ from compiler.host import pack
 from compiler.network import compile_network
 from compiler.ops import SUPPORTED
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Config
+from models.config import Config
 
 LATER = (
     "BATCH_MATMUL",

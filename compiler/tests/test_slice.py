@@ -10,8 +10,10 @@ from compiler.network import Compiled, compile_network
 from compiler.slice import Slice, cut, needed_by, store_that_needs, stores_of_layer
 from compiler.tests.deep_networks import deep_network
 from compiler.tests.random_networks import CONFIGS
-from models.isa import PAGE, Config, Conv, Load, Store
-from models.machine import Machine, UndefinedError
+from models.config import Config
+from models.isa import PAGE, Conv, Load, Store
+from models.machine import Machine
+from models.races import UndefinedError
 from models.trace import Trace
 
 SEEDS = range(3)

@@ -14,7 +14,7 @@ from compiler.interpret import Values, run_node
 from compiler.ir import Graph, Node
 from compiler.onnx import read_onnx
 from compiler.tests.onnx_networks import run_onnx
-from compiler.tests.test_onnx import FRONT, Constants, network, node, scales
+from compiler.tests.onnx_nodes import FRONT, Constants, network, node, scales
 from compiler.ties import near_tie, proven
 from models.tests.litert import SEED
 

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.layer import ConvLayer, Geometry
 from compiler.tile import Tiling, plan_conv, tiles
-from models.isa import Config
+from models.config import Config
 
 CONFIG = Config()
 # ResNet-50's last 3x3 layer with stride 2: the padded input takes 7200 words, the weights are 18 times their

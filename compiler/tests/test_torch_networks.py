@@ -14,7 +14,7 @@ from compiler.tests.onnx_networks import run_onnx
 from compiler.tests.test_onnx_layers import machine
 from compiler.tests.torch_networks import random_torch_network
 from compiler.ties import proven
-from models.isa import Config
+from models.config import Config
 from models.tests.litert import SEED
 
 NETWORKS = int(os.environ.get("ONNX_NETWORKS", "12"))

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.isa import COMMAND_BYTES, Cause, Command, Config, Windows
-from models.machine import Machine, Trace
+from models.config import Config
+from models.isa import COMMAND_BYTES, Cause, Command, Windows
+from models.machine import Machine
+from models.trace import Trace
 
 CONFIG = Config(n=4, act_words=64, wgt_words=64, out_words=32, par_words=64, acc_depth=8, max_burst=8)
 WIDE = Config(n=16, act_words=256, wgt_words=256, out_words=256, par_words=64, acc_depth=64, max_burst=16)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from models.config import Config
 from models.forecast import Forecast, cycles_at_most, forecast, words_moved
-from models.isa import COMMAND_BYTES, TOKEN_MAX, Cause, Command, Config, Conv, End, Load, Pool, Store, Windows
+from models.isa import COMMAND_BYTES, TOKEN_MAX, Cause, Command, Conv, End, Load, Pool, Store, Windows
 from models.tests.programs import PROGRAM, SIZE, run
 from models.trace import Stop
 

@@ -5,21 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.isa import (
-    COMMAND_BYTES,
-    Cause,
-    Command,
-    Config,
-    Conv,
-    Dest,
-    End,
-    Load,
-    Pool,
-    Store,
-    Windows,
-)
-from models.machine import DeadlockError, Stop
+from models.config import Config
+from models.isa import COMMAND_BYTES, Cause, Command, Conv, Dest, End, Load, Pool, Store, Windows
+from models.machine import DeadlockError
 from models.tests.programs import CONFIG, PROGRAM, SIZE, WIDE, run
+from models.trace import Stop
 
 
 @pytest.mark.parametrize("config", [CONFIG, WIDE], ids=["n4", "n16"])

@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 
 from models import blocks
+from models.config import Config
 from models.conv import conv2d
-from models.isa import (
-    Config,
-    Conv,
-    Dest,
-    End,
-    Load,
-    Pool,
-    PoolKind,
-    Store,
-)
-from models.machine import UndefinedError
+from models.isa import Conv, Dest, End, Load, Pool, PoolKind, Store
 from models.quantize import Rounding, requantize
+from models.races import UndefinedError
 from models.tests.litert import generator
 from models.tests.programs import CONFIG, SIZE, WIDE, image, run
 

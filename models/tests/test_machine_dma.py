@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from models import blocks
-from models.isa import (
-    Config,
-    End,
-    Load,
-    Pool,
-    Store,
-)
+from models.config import Config
+from models.isa import End, Load, Pool, Store
 from models.tests.litert import generator
 from models.tests.programs import CONFIG, WIDE, image, run
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from models.config import Config
 from models.decode import COMMANDS, cause_of, decode, parse
-from models.isa import BadCommand, Cause, Command, Config, Conv, End, Load, Pool, Store
+from models.isa import BadCommand, Cause, Command, Conv, End, Load, Pool, Store
 from models.tests.litert import SEED
 
 CONFIG = Config(acc_depth=64, line_words=32)

@@ -9,9 +9,11 @@ import pytest
 
 from compiler.network import compile_network
 from compiler.tests.random_networks import CONFIGS, RandomNetwork
+from models.config import Config
 from models.decode import parse
-from models.isa import COMMAND_BYTES, Command, Config, Conv, Dest, End, Load, Pool, Store
-from models.machine import DeadlockError, Machine, RaceError, UndefinedError
+from models.isa import COMMAND_BYTES, Command, Conv, Dest, End, Load, Pool, Store
+from models.machine import DeadlockError, Machine
+from models.races import RaceError, UndefinedError
 from models.tests.litert import SEED
 from models.tests.programs import SIZE, run
 

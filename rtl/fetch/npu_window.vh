@@ -1,4 +1,4 @@
-// npu_window.vh : the largest window of a CONV that takes all its taps at once, as in models/isa.py
+// npu_window.vh : the largest window of a CONV that takes all its taps at once, as in models/config.py
 //
 // Included inside a module with a parameter N: a column has N multipliers, so at most N taps.
 localparam integer WIN_ROWS = N == 4 ? 1 : N == 8 ? 2 : N == 16 ? 3 : 5;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 
 import cocotb
 import pytest
@@ -26,6 +27,7 @@ from tb.bench import Bench
 from tb.common.collector import Collector
 from tb.common.cover import counted
 from tb.common.pace import Pace
+from tb.common.watch import Gate
 
 BENCH = Bench(
     toplevel="agents_probe",
@@ -308,6 +310,37 @@ async def axi_lite_loses_what_reset_cuts_off(dut):
             assert await writing in (None, 0)
             assert (await reading)[1] in (None, 0)
         env.pauses = []
+        await env.bus.write(4, 7)
+        assert await env.bus.read(4) == (7, 0)
+    assert not env.violations
+
+
+@cocotb.test()
+async def axi_lite_forgets_what_waits_at_reset(dut):
+    """One channel after the other stands still, with something on it: that goes on after long, or is lost."""
+    async with start(LiteProbeEnv, dut, judged=False) as env:
+        env.bus.driver.stalls = taken = Gate()
+        gates = [Gate() for _ in range(3)]
+        env.pauses = [*gates]
+        channels = env.bus.driver.pins.channels
+        for waits, ends in product(channels, ("moves", "lost")):
+            taken.closed = waits in ("b", "r")
+            for name, gate in zip(("aw", "w", "ar"), gates, strict=True):
+                gate.closed = name == waits
+            await env.cycles(2)
+            requests = {"aw": 4, "w": (7, 0xF), "ar": 4}
+            sending = [cocotb.start_soon(channels[name].send(item)) for name, item in requests.items()]
+            await env.until(lambda: env.pace.doing(waits) == "held")  # noqa: B023
+            if ends == "moves":
+                await env.cycles(10)
+                taken.closed = False
+                for gate in gates:
+                    gate.closed = False
+                await env.cycles(10)
+            await env.reset()
+            for task in sending:
+                await task
+        env.pauses, taken.closed = [], False
         await env.bus.write(4, 7)
         assert await env.bus.read(4) == (7, 0)
     assert not env.violations

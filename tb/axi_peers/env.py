@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from tb.agents.axi4 import (
     MemoryTiming,
 )
 from tb.agents.axi_lite import AxiLiteAgent, AxiLitePins
-from tb.agents.burst import DECERR, OKAY, SLVERR
+from tb.agents.burst import DECERR, OKAY
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.rules import HDL_RULES, Violation
@@ -105,10 +106,11 @@ class PeerEnv(BlockEnv):
         image = np.frombuffer(self.rng.randbytes(PAGES * PAGE), np.uint8)
         self.model = Model(image.copy())
         self.tasks: list[Any] = []  # one per burst
-        # What their memory answers with (its data stay right), and what it answered, by channel and ID.
-        self.codes: tuple[int, ...] = (*[OKAY] * 6, SLVERR, DECERR)
-        self.given: dict[tuple[str, int], list[int]] = {}
-        self._answers = {channel: deal(fork(self.rng), lambda: self.codes) for channel in ("b", "r")}
+        # Of their memory, by channel and ID (its data stay right): the worst answer that each burst to come
+        # is to get, and what was answered.
+        self.planned: defaultdict[tuple[str, int], deque[int]] = defaultdict(deque)
+        self.given: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        self._codes = fork(self.rng)
         bus = AxiBus.from_prefix(dut, "axi")
         silence(dut)
         if manager == "ours":
@@ -150,15 +152,17 @@ class PeerEnv(BlockEnv):
             give_codes(self.ram.read_if.r_channel, self.read_code)
 
     def write_code(self, response: Any) -> None:
-        response.bresp = self.code("b", int(response.bid))
+        response.bresp = self.code("b", int(response.bid), True)
 
     def read_code(self, response: Any) -> None:
-        response.rresp = self.code("r", int(response.rid))
+        response.rresp = self.code("r", int(response.rid), bool(response.rlast))
 
-    def code(self, channel: str, ident: int) -> int:
-        """The next answer of their memory; remembered."""
-        code = next(self._answers[channel])
-        self.given.setdefault((channel, ident), []).append(code)
+    def code(self, channel: str, ident: int, last: bool) -> int:
+        """The next answer of their memory, remembered: on the last beat what was planned, before it that or
+        OKAY."""
+        planned, given = self.planned[channel, ident], self.given[channel, ident]
+        code = planned.popleft() if last else self._codes.choice((OKAY, planned[0]))
+        given.append(code)
         return code
 
     def start_of_simulation_phase(self) -> None:

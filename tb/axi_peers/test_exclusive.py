@@ -112,11 +112,12 @@ async def a_broken_exclusive_monitor_is_caught(dut: Any, broken: type[ExclusiveM
 async def a_memory_without_exclusive_accesses_answers_okay(dut: Any) -> None:
     """And does them as any other, which is what AxiRam makes of them."""
     async with start(PeerEnv, dut, manager="ours", memory="theirs") as env:
-        env.codes = (OKAY,)
         for steps in SEQUENCES.values():
             drawn = exclusive_shape(env.rng, env.data_bytes, 0)
             for step in steps:
-                await access(env, step, shape_of(step, drawn), OKAY, step.write)
+                shape = shape_of(step, drawn)
+                env.planned["b" if step.write else "r", shape.id].append(OKAY)
+                await access(env, step, shape, OKAY, step.write)
             env.cover.sample(peers=env.peers, exclusive="not_known")
         env.check_memory()
     env.no_violation()

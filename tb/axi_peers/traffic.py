@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 from cocotb.triggers import Event
+from constrainedrandom import dist
 
 from tb.agents.burst import DECERR, FIXED, INCR, OKAY, SLVERR, WRAP
+from tb.common.draws import FLAG, Draws, Weights
 
 PAGE = 4096
 PAGES = 6
 # Our memory answers these pages, and what lies beyond the last, with an error.
 BAD_PAGES = {2: SLVERR, 3: DECERR, PAGES: DECERR}
+ANSWERS = (OKAY, SLVERR, DECERR)
 LANES = ["full", "unaligned", "narrow", "narrow_unaligned"]  # of the first beat
 # Every kind of burst once: (write, type, lanes); WRAP is aligned.
 KINDS = [
@@ -72,33 +75,68 @@ class Answer:
     data: bytes = b""
 
 
+def answer_of(addr: int) -> int:
+    """The worst answer to a burst from this address on."""
+    return BAD_PAGES.get(addr // PAGE, OKAY)
+
+
 def shapes(rng: random.Random, data_bytes: int, count: int, pages: int = PAGES) -> Iterator[Shape]:
-    """Legal bursts: every page in turn, and every one of KINDS before one comes again."""
+    """Legal bursts: every one of KINDS before one comes again, and the next time for another answer."""
+    drawn = Shapes(rng, data_bytes)
+    places = {code: [page for page in range(pages) if answer_of(page * PAGE) == code] for code in ANSWERS}
+    first = rng.randrange(len(ANSWERS))
     for index in range(count):
-        if index % len(KINDS) == 0:
-            deck = rng.sample(KINDS, len(KINDS))
-        yield _shape(rng, data_bytes, index % pages * PAGE, *deck.pop())
+        turn, at = divmod(index, len(KINDS))
+        if at == 0:
+            deck = rng.sample(range(len(KINDS)), len(KINDS))
+        kind = deck.pop()
+        page = rng.choice(places[ANSWERS[(first + turn + kind) % len(ANSWERS)]])
+        yield drawn.draw(page * PAGE, *KINDS[kind])
 
 
-def _shape(rng: random.Random, data_bytes: int, page: int, write: bool, kind: int, lanes: str) -> Shape:
-    full = data_bytes.bit_length() - 1
-    # A beat of one byte is always aligned.
-    size = rng.randrange(int("unaligned" in lanes), full) if "narrow" in lanes else full
-    width = 1 << size
-    addr = page + rng.randrange(PAGE)
-    if rng.random() < 0.5:
-        addr = page + addr % 256  # close together: bursts meet
-    addr = addr // width * width
-    if "unaligned" in lanes:
-        addr += rng.randrange(1, width)
-    if kind == WRAP:
-        beats = rng.choice((2, 4, 8, 16))
-    elif kind == FIXED:
-        beats = rng.choice((1, 16, rng.randint(2, 15)))
-    else:
-        room = (PAGE - addr % PAGE // width * width) // width
-        beats = min(room, rng.choice((1, 4, 16, rng.randint(2, 15), rng.randint(17, 64), 256)))
-    return Shape(write, addr, beats, size, kind, rng.randrange(4))
+# Type of burst -> beats; of INCR as many as its page has room for.
+BEATS: dict[int, Weights] = {
+    INCR: {1: 1, 4: 1, 16: 1, range(2, 16): 1, range(17, 65): 1, 256: 1},
+    WRAP: {2: 1, 4: 1, 8: 1, 16: 1},
+    FIXED: {1: 1, 16: 1, range(2, 16): 1},
+}
+
+
+class Shapes:
+    """Bursts of a type and with lanes that are given; every field within what AXI4 allows it."""
+
+    def __init__(self, rng: random.Random, data_bytes: int) -> None:
+        self.rng, self.full = rng, data_bytes.bit_length() - 1
+        self.draws = Draws(
+            rng,
+            {"near": FLAG, "id": {range(4): 1}},
+            {
+                "size": (self.size, ("lanes",)),
+                "addr": (self.addr, ("page", "lanes", "near", "size")),
+                "beats": (self.beats, ("kind", "size", "addr")),
+            },
+            given=("page", "kind", "lanes"),
+        )
+
+    def size(self, lanes: str) -> int:
+        """log2 of a beat's bytes; a beat of one byte is always aligned."""
+        return self.rng.randrange(int("unaligned" in lanes), self.full) if "narrow" in lanes else self.full
+
+    def addr(self, page: int, lanes: str, near: bool, size: int) -> int:
+        """Anywhere in the page; near its start bursts meet."""
+        width = 1 << size
+        aligned = page + self.rng.randrange(256 if near else PAGE) // width * width
+        return aligned + (self.rng.randrange(1, width) if "unaligned" in lanes else 0)
+
+    def beats(self, kind: int, size: int, addr: int) -> int:
+        """See BEATS."""
+        room = (PAGE - (addr % PAGE >> size << size)) >> size if kind == INCR else 256
+        return min(room, dist(BEATS[kind], self.rng))
+
+    def draw(self, page: int, write: bool, kind: int, lanes: str) -> Shape:
+        """page: byte address of its first."""
+        drawn = self.draws.draw(page=page, kind=kind, lanes=lanes)
+        return Shape(write, drawn["addr"], drawn["beats"], drawn["size"], kind, drawn["id"])
 
 
 @dataclass
@@ -137,7 +175,7 @@ class Model:
 
 def resps_of(shape: Shape) -> tuple[int, ...]:
     """What our memory answers: to a read of an SLVERR page so on each beat, of a DECERR page on the first."""
-    code = BAD_PAGES.get(shape.addr // PAGE, OKAY)
+    code = answer_of(shape.addr)
     if shape.write:
         return (code,)
     first_only = code == DECERR and shape.addr < PAGES * PAGE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
@@ -12,17 +12,9 @@ from tb.agents.pins import to_int
 from tb.agents.scoreboard import Scoreboard
 from tb.bench import params
 from tb.buffer.coverage import COVERAGE
+from tb.buffer.stimulus import Cycle, Cycles
+from tb.common.changes import Changes
 from tb.common.collector import Collector
-
-
-class Cycle(NamedTuple):
-    """The inputs of one cycle; an address and data without their enable are noise."""
-
-    wr_en: int
-    wr_addr: int
-    wr_data: int
-    rd_en: int
-    rd_addr: int
 
 
 class Ports(uvm_component):
@@ -31,13 +23,13 @@ class Ports(uvm_component):
     def __init__(self, name: str, parent: BufferEnv, dut: Any) -> None:
         super().__init__(name, parent)
         self.env, self.dut, self.queue = parent, dut, list[Cycle]()
+        self.pins = Changes(dut)
 
     async def run_phase(self) -> None:
         edge, known, before = RisingEdge(self.dut.clk), False, False
         while True:
             cycle = self.queue.pop(0) if self.queue else None
-            for name, value in (cycle or self.env.random(0, 0))._asdict().items():
-                getattr(self.dut, name).value = value
+            self.pins.drive((cycle or self.env.random.idle())._asdict())
             await edge
             # rd_data at this edge is what the cycles before have left.
             if before:
@@ -92,6 +84,7 @@ class BufferEnv(BlockEnv):
     def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
         super().__init__(name, parent, dut)
         self.width, self.depth = params()["W"], 1 << params()["LOG_D"]
+        self.random = Cycles(self.rng, self.depth, self.width)
         self.words: dict[int, int] = {}
         self.read: int | None = None
         self.scoreboard = Scoreboard("scoreboard", self)
@@ -106,15 +99,8 @@ class BufferEnv(BlockEnv):
             self.words[cycle.wr_addr] = cycle.wr_data
         return self.read
 
-    def random(self, wr_en: int, rd_en: int, near: bool = False) -> Cycle:
-        """Random addresses and data; near: both ports on the same word."""
-        rng = self.rng
-        wr_addr = rng.randrange(self.depth)
-        rd_addr = wr_addr if near else rng.randrange(self.depth)
-        return Cycle(wr_en, wr_addr, rng.getrandbits(self.width), rd_en, rd_addr)
-
     async def play(self, cycles: list[Cycle]) -> None:
         """Fill every word, then these cycles."""
-        fill = [self.random(1, 0)._replace(wr_addr=address) for address in range(self.depth)]
+        fill = [self.random.write(wr_addr=address) for address in range(self.depth)]
         self.ports.queue += self.rng.sample(fill, len(fill)) + cycles
         await self.cycles(self.depth + len(cycles) + 3)

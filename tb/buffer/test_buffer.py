@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -22,7 +23,7 @@ BENCH = Bench(
 @cocotb.test()
 async def buffer_returns_what_was_written(dut: Any) -> None:
     async with start(BufferEnv, dut) as env:
-        reads = [env.random(0, 1)._replace(rd_addr=address) for address in range(env.depth)]
+        reads = [env.random.read(rd_addr=address) for address in range(env.depth)]
         await env.play(env.rng.sample(reads, len(reads)))
         assert env.scoreboard.compared == env.depth
 
@@ -33,28 +34,30 @@ async def buffer_reads_old_word_when_both_ports_meet(dut: Any) -> None:
     async with start(BufferEnv, dut) as env:
         cycles = []
         for address in range(env.depth):
-            cycles.append(env.random(1, 1)._replace(wr_addr=address, rd_addr=address))
-            cycles.append(env.random(0, 1)._replace(rd_addr=address))
+            cycles.append(env.random.draw(wr_en=1, rd_en=1, wr_addr=address, near=True))
+            cycles.append(env.random.read(rd_addr=address))
         await env.play(cycles)
 
 
 @cocotb.test()
 async def buffer_holds_its_output_between_reads(dut: Any) -> None:
-    """Also when the word that was read is written."""
+    """For one cycle or for long, also when the word that was read, or another, is written."""
     async with start(BufferEnv, dut) as env:
+        cases = [*product((None, 0, 1), (0, 1, 3, 6))] * (env.depth // 4)
         cycles = []
-        for address in range(env.depth):
-            cycles.append(env.random(0, 1)._replace(rd_addr=address))
-            cycles += [env.random(1, 0, near=True)._replace(wr_addr=address, rd_addr=address)]
-            cycles += [env.random(0, 0) for _ in range(env.rng.randrange(3))]
+        for number, (written, rest) in enumerate(env.rng.sample(cases, len(cases))):
+            address = number % env.depth
+            cycles.append(env.random.read(rd_addr=address))
+            if written is not None:
+                cycles.append(env.random.write(wr_addr=(address + written) % env.depth, rd_addr=address))
+            cycles += [env.random.idle() for _ in range(rest)]
         await env.play(cycles)
 
 
 @cocotb.test()
 async def buffer_matches_model_on_random_cycles(dut: Any) -> None:
     async with start(BufferEnv, dut) as env:
-        bits = env.rng.getrandbits
-        await env.play([env.random(bits(1), bits(1), not bits(2)) for _ in range(1500)])
+        await env.play([env.random.draw() for _ in range(1500)])
 
 
 @cocotb.test(expect_error=Mismatch)
@@ -62,13 +65,13 @@ async def scoreboard_catches_a_wrong_word(dut: Any) -> None:
     async with start(BufferEnv, dut) as env:
         model = env.model
         env.model = lambda cycle: (model(cycle) or 0) ^ 1  # type: ignore[method-assign]
-        await env.play([env.random(0, 1)])
+        await env.play([env.random.read()])
 
 
 @cocotb.test(expect_error=Missing)
 async def scoreboard_misses_a_read_that_never_comes(dut: Any) -> None:
     async with start(BufferEnv, dut) as env:
-        await env.play([env.random(0, 1)])
+        await env.play([env.random.read()])
         env.scoreboard.expect(0)
 
 

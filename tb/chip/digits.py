@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compiler.errors import CompileError
 from compiler.network import Compiled, compile_network
-from models.isa import Config
+from models.config import Config
 from nets.digits import data
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError
 from tb.chip import job, report

@@ -54,6 +54,7 @@ class Chip:
         self.memory = session.host.dut.u_system.u_memory
         self.rng = np.random.default_rng([seed(), session.config.n])
         self.repeats = 1 if light() else 4
+        self.cuts: set[tuple[str, str]] = set()  # engine and its state, that were cut off
         self.after = -1  # how the program before has ended, as coverage.py counts it: by a reset
 
     @classmethod
@@ -157,6 +158,7 @@ class Chip:
 
     def cut_off(self, way: str, found: Mapping[str, str]) -> None:
         """Count what a reset or the host has cut off."""
+        self.cuts |= found.items()
         self.saw(cut_off=way, **{f"{engine}_was": state for engine, state in found.items()})
 
     async def under_way(self) -> AsyncIterator[Image]:
@@ -172,22 +174,19 @@ class Chip:
             return
         for engine, states in FOUND.items():
             for state in states:
-                for _ in range(10):
+                for _ in range(50):  # until it was cut off there, and not at its end before that
+                    if (engine, state) in self.cuts:
+                        break
                     image = await self.prepare()
                     self.pace(2)  # load has to wait for nothing but others
                     await self.host.start(image.base, image.length)
-                    there = await self.comes_to(engine, state)
+                    await self.comes_to(engine, state)
                     yield image
-                    if there:
-                        break
             await self.good_program()
 
-    async def comes_to(self, engine: str, state: str) -> bool:
-        """Wait until an engine is in that state. False if the program ends, or takes very long, before."""
+    async def comes_to(self, engine: str, state: str) -> None:
+        """Wait until an engine is in that state, unless the program ends, or takes very long, before."""
         for _ in range(2000):
             await Timer(2 * PERIOD_NS, "ns")
-            if int(self.host.dut.irq.value):
-                return False
-            if self.found()[engine] == state:
-                return True
-        return False
+            if int(self.host.dut.irq.value) or self.found()[engine] == state:
+                break

@@ -187,10 +187,6 @@ class Host:
         """Read the file of +load= into the memory, from address 0."""
         await self._toggle("load_req", "load_done")
 
-    async def dump_memory(self) -> None:
-        """Write the memory to the file of +dump=."""
-        await self._toggle("dump_req", "dump_done")
-
     async def _toggle(self, request: str, done: str) -> None:
         answer = getattr(self.dut, done)
         getattr(self.dut, request).value = not int(answer.value)

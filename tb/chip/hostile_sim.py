@@ -11,9 +11,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import SimTimeoutError, Timer
 
-from models.blocks import PAGE
 from models.forecast import Forecast, cycles_at_most, forecast
-from models.isa import ID_FETCH, ID_LOAD, ID_STORE, Cause
+from models.isa import ID_FETCH, ID_LOAD, ID_STORE, PAGE, Cause
 from models.trace import Stop, Trace
 from tb.agents.memory_log import BurstTable
 from tb.bench import params, seed

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.network import Compiled
-from models.isa import Config
+from models.config import Config
 from tb import build as hdl
 from tb import runner
 from tb.build import Build

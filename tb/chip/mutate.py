@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.config import Config
 from models.decode import COMMANDS
 from models.fields import Bits
-from models.isa import COMMAND_BYTES, PAGE, Command, Config, Conv, End, Load, Opcode, Pool, Windows
+from models.isa import COMMAND_BYTES, PAGE, Command, Conv, End, Load, Opcode, Pool, Windows
 from tb.chip.programs import Image, random_image
 from tb.common.draws import Draws, Weights
 

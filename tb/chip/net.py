@@ -20,7 +20,7 @@ from compiler.ir import Node
 from compiler.network import Compiled, compile_network
 from compiler.onnx_bias import with_integer_biases
 from compiler.onnx_quantise import is_float
-from models.isa import Config
+from models.config import Config
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
 from tb.chip import job, report, subject_onnx, subject_tflite
 from tb.chip.inputs import random_inputs, read_inputs

@@ -17,7 +17,7 @@ import numpy as np
 from compiler.errors import CompileError
 from compiler.network import compile_network
 from compiler.tests.node_tests import Case, cases, node_tests
-from models.isa import Config
+from models.config import Config
 from scripts.tools import BUILD, SIMULATORS, UserError
 from tb.chip import net
 from tb.chip.job import JobFailed

@@ -13,8 +13,9 @@ from compiler.ir import CONTRACTS
 from compiler.network import Compiled, compile_network, read_network
 from compiler.tests.deep_networks import grow_concat, grow_cut, grow_pad
 from compiler.tests.random_networks import RandomNetwork, start
+from models.config import Config
 from models.decode import decode
-from models.isa import COMMAND_BYTES, Command, Config
+from models.isa import COMMAND_BYTES, Command
 from models.machine import Machine
 
 

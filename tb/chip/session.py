@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import fetch_bursts
-from models.isa import COMMAND_BYTES, ID_FETCH, PAGE, Config, Windows
+from models.config import Config
+from models.isa import COMMAND_BYTES, ID_FETCH, PAGE, Windows
 from models.machine import Machine
 from models.trace import CommandBursts, Trace
 from tb.agents import transactions

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.slice import cut, store_that_needs, stores_of_layer
-from models.isa import Config
+from models.config import Config
 from models.trace import Trace
 from scripts.tools import ROOT, SIMULATORS, UserError, shell
 from tb import runner

@@ -11,13 +11,13 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from models.config import Config
 from models.isa import (
     COMMAND_BYTES,
     PAGE,
     ROUNDING_MODES,
     Command,
     Compute,
-    Config,
     Conv,
     Dest,
     Load,

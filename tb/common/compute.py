@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pyuvm import uvm_component
 
 from models.blocks import conv_tiles
-from models.isa import PARAM_WORDS, Command, Compute, Config, Conv, Pool
+from models.config import PARAM_WORDS, Config
+from models.isa import Command, Compute, Conv, Pool
 from tb.agents import transactions
 from tb.agents.edges import at_every
 from tb.agents.pins import Stalls, to_int
@@ -161,12 +162,6 @@ POST_FIELDS: dict[str, Weights] = {
     "table_sel": {0: 1, 1: 1},
     **flags("table_en", "bypass", "wait_load", "signal_load"),
 }
-
-
-def clamp(rng: random.Random) -> tuple[int, int]:
-    """act_min and act_max."""
-    low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
-    return low, high
 
 
 class Worthless:

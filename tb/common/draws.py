@@ -26,6 +26,18 @@ def flags(*names: str) -> dict[str, Weights]:
     return dict.fromkeys(names, FLAG)
 
 
+def int8_range(rng: random.Random) -> tuple[int, int]:
+    """Two int8 values, the lower first."""
+    low, high = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
+    return low, high
+
+
+def clamp(rng: random.Random, whole: int, part: int, one: int) -> tuple[int, int]:
+    """The lowest and the highest result: all of int8, a part of it, one value, with these weights."""
+    low, high = int8_range(rng)
+    return rng.choices(((-128, 127), (low, high), (low, low)), (whole, part, one))[0]
+
+
 class Draws:
     """Draws the fields of an item.
 

@@ -45,6 +45,10 @@ class Pace(uvm_component):
         self.cycle = 0
         self._now: dict[str, tuple[str, int]] = {}  # what it does, and since when
 
+    def doing(self, name: str) -> str:
+        """What a channel did in the last cycle, as CYCLES; "" in reset."""
+        return self._now.get(name, ("", 0))[0]
+
     async def run_phase(self) -> None:
         """Sample every rising edge."""
         await at_every(self.edge, self._sample)

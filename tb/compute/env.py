@@ -19,11 +19,11 @@ from tb.common.collector import Collector
 from tb.common.compute import ContractError, Feed, peek, pins_of, progress
 from tb.common.cover import Hits
 from tb.compute.coverage import COVERAGE
+from tb.compute.stimulus import WAIT_LOAD, Commands, surroundings
 
 PINS = """rst_n cmd_valid cmd_ready cmd_data wait_load_valid wait_load_ready
     conv_valid conv_ready conv_data conv_idle pool_valid pool_ready pool_data pool_idle stat_wait"""
-UNITS = {"conv": Opcode.CONV, "pool": Opcode.POOL}
-WAIT_LOAD = 1 << 8  # in a command's first word
+UNITS = ("conv", "pool")
 
 
 def units_of(command: int) -> tuple[str, str]:
@@ -163,10 +163,12 @@ class ComputeEnv(BlockEnv):
         self.rng.seed(f"{cocotb.RANDOM_SEED} {salt}")
         rng = self.rng
         self.cmd = StreamAgent("cmd", self, StreamPins(dut, "cmd"), "source", Stalls.pick(rng))
-        tokens = Stalls(rng, rng.choice((0.1, 0.5, 0.9)))
+        world = surroundings(rng)
+        tokens = Stalls(rng, world["token_gap"])
         self.tokens = Feed("tokens", self, StreamPins(dut, "wait_load", ()), tokens, filler=())
-        self.conv = Unit("conv", self, dut, 2, rng, rng.choice((1, 5, 20)))
-        self.pool = Unit("pool", self, dut, rng.choice((1, 2)), rng, rng.choice((1, 5, 20)))
+        self.conv = Unit("conv", self, dut, 2, rng, world["conv_busy"])
+        self.pool = Unit("pool", self, dut, world["pool_depth"], rng, world["pool_busy"])
+        self.random = Commands(rng)
         self.streams = [StreamAgent(f"{unit}_in", self, StreamPins(dut, unit)) for unit in UNITS]
         self.cover = Collector("cover", self, COVERAGE).hits
         self.watch = ComputeWatch("watch", self, dut, self.cover)
@@ -182,9 +184,8 @@ class ComputeEnv(BlockEnv):
         return [Dispatch(unit, int(bool(command & WAIT_LOAD)), command & ((1 << 512) - 1))]
 
     def commands(self, count: int) -> list[int]:
-        """Random commands but for the opcode."""
-        opcodes = self.rng.choices(tuple(UNITS.values()), k=count)
-        return [self.rng.getrandbits(528) & ~0xFF | opcode for opcode in opcodes]
+        """Random ones."""
+        return [self.random.draw() for _ in range(count)]
 
     async def run(self, commands: list[int]) -> None:
         """Send commands and wait until the units have them."""

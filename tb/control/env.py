@@ -7,17 +7,17 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from models.isa import Cause
 from tb.agents.env import BlockEnv
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Scoreboard
+from tb.common.changes import Changes
 from tb.common.collector import Collector
 from tb.common.watch import value_of
 from tb.control.coverage import COVERAGE, ERRORS
 from tb.control.model import Model, Seen, state_of
+from tb.control.stimulus import SOURCES, Reports
 
 FLAGS = ("start", "stop", "ended", "idle", "quiet", "progress")
-SOURCES = ("fetch", "load", "store")
 OUTPUTS = ("busy", "go", "halt", "core_rst_n", "done_event", "error_event")
 RECORD = ("err_cause", "err_addr", "err_id", "err_cmd")
 
@@ -28,16 +28,15 @@ class Cycles(uvm_component):
     def __init__(self, name: str, parent: ControlEnv, dut: Any) -> None:
         super().__init__(name, parent)
         self.env, self.dut = parent, dut
+        self.pins = Changes(dut)
 
     async def run_phase(self) -> None:
         env, dut, edge = self.env, self.dut, RisingEdge(self.dut.clk)
         ran = False  # since the last reset
         while True:
             pins = env.inputs()
-            for name, value in pins.items():
-                getattr(dut, name).value = value
             limit = env.limit
-            dut.watchdog_limit.value = limit
+            self.pins.drive(pins | {"watchdog_limit": limit})
             await edge
             if to_int(dut.rst_n) != 1:
                 if ran:
@@ -61,6 +60,7 @@ class ControlEnv(BlockEnv):
         super().__init__(name, parent, dut)
         self.chance = dict.fromkeys((*FLAGS, *(f"{source}_err_valid" for source in SOURCES)), 0.0)
         self.limit = 0
+        self.reports = Reports(self.rng)
         self.outcomes: set[Any] = set()
         self.cover = Collector("cover", self, COVERAGE).hits
         self.halted = 0  # cycles since the error
@@ -70,18 +70,9 @@ class ControlEnv(BlockEnv):
 
     def inputs(self) -> dict[str, int]:
         """One cycle's inputs; a payload without its valid is noise."""
-        rng = self.rng
-        pins = {name: int(rng.random() < chance) for name, chance in self.chance.items()}
+        pins = {name: int(self.rng.random() < chance) for name, chance in self.chance.items()}
         pins["start"] &= not self.model.outputs(0).busy  # csr refuses it otherwise
-        for source in SOURCES:
-            pins[f"{source}_err_addr"] = rng.getrandbits(32)
-            pins[f"{source}_err_cmd"] = rng.getrandbits(16)
-        pins["fetch_err_cause"] = rng.choice((1, 2, 3, 4, 5, Cause.READ_WINDOW))
-        for source in ("load", "store"):
-            pins[f"{source}_err_decerr"] = rng.getrandbits(1)
-            pins[f"{source}_err_window"] = rng.getrandbits(1)
-        pins["waits"], pins["waits_cmd"] = rng.getrandbits(32), rng.getrandbits(16)
-        return pins
+        return pins | self.reports.draw([source for source in SOURCES if pins[f"{source}_err_valid"]])
 
     def sample(self, pins: dict[str, int], limit: int) -> None:
         """A cycle whose outputs were right, before its end."""

@@ -1,13 +1,14 @@
-"""How often things happen to control, as weights: a profile holds for some hundred cycles."""
+"""What happens to control, as weights: how often, for some hundred cycles, and what an error says."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
-from tb.common.draws import Draws, Weights
-from tb.control.env import SOURCES
+from models.isa import Cause
+from tb.common.draws import ANY16, Draws, Weights, flags
 
+SOURCES = ("fetch", "load", "store")
 # Input -> probability in a cycle -> weight.
 WEIGHTS: dict[str, Weights] = {
     "start": {0.2: 1, 1.0: 1},
@@ -32,3 +33,39 @@ class Profiles:
         drawn: dict[str, Any] = self.draws.draw()
         limit, error = drawn.pop("limit"), drawn.pop("error")
         return drawn | {f"{source}_err_valid": error for source in SOURCES}, limit
+
+
+ADDRESS: Weights = {0: 1, 0xFFFF_FFFF: 1, range(1 << 32): 8}
+PLACE: dict[str, Weights] = {"addr": ADDRESS, "cmd": ANY16}
+# A window that the core has refused comes without an answer of the bus: the other flag is noise then.
+DMA: dict[str, Weights] = {**PLACE, **flags("decerr", "window")}
+FETCH_CAUSES = (*range(Cause.BAD_OPCODE, Cause.READ_DECERR + 1), Cause.READ_WINDOW)
+# Source -> field of its report -> weights.
+REPORTS: dict[str, dict[str, Weights]] = {
+    "fetch": {**PLACE, "cause": dict.fromkeys(map(int, FETCH_CAUSES), 1)},
+    "load": DMA,
+    "store": DMA,
+}
+# Bits of what comes with an error, or tells what the core waits for.
+PAYLOAD = {
+    **{f"{source}_err_{name}": bits for source in SOURCES for name, bits in (("addr", 32), ("cmd", 16))},
+    "fetch_err_cause": 4,
+    **{f"{source}_err_{name}": 1 for source in ("load", "store") for name in ("decerr", "window")},
+    "waits": 32,
+    "waits_cmd": 16,
+}
+
+
+class Reports:
+    """The payload of a cycle: legal with its valid, noise without."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.draws = {source: Draws(rng, weights) for source, weights in REPORTS.items()}
+
+    def draw(self, raised: list[str]) -> dict[str, int]:
+        """Input -> value. raised: sources whose error is valid."""
+        payload = {name: self.rng.getrandbits(bits) for name, bits in PAYLOAD.items()}
+        for source in raised:
+            payload |= {f"{source}_err_{name}": int(v) for name, v in self.draws[source].draw().items()}
+        return payload

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import conv_reads, window_reads
-from models.isa import Config, Conv
+from models.config import Config
+from models.isa import Conv
 from tb.common.compute import BUFFER_WORDS
 from tb.common.cover import Hits
 

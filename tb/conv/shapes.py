@@ -7,7 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from models.isa import Config, Conv
+from models.config import Config
+from models.isa import Conv
 from tb.common.compute import Image
 from tb.conv.stimulus import random_conv, window_conv
 

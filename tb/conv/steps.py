@@ -7,7 +7,8 @@ from itertools import product
 from typing import NamedTuple
 
 from models.blocks import conv_reads, conv_tiles, window_reads
-from models.isa import Config, Conv
+from models.config import Config
+from models.isa import Conv
 
 
 class Step(NamedTuple):

@@ -7,9 +7,10 @@ import math
 import random
 from typing import Any
 
-from models.isa import Config, Conv
-from tb.common.compute import POST_FIELDS, clamp
-from tb.common.draws import ANY16, Draws, Weights, flags
+from models.config import Config
+from models.isa import Conv
+from tb.common.compute import POST_FIELDS
+from tb.common.draws import ANY16, Draws, Weights, flags, int8_range
 
 WEIGHTS: dict[str, Weights] = {
     **POST_FIELDS,
@@ -31,7 +32,7 @@ class Passes:
             rng,
             WEIGHTS,
             {
-                ("act_min", "act_max"): (functools.partial(clamp, rng), ()),
+                ("act_min", "act_max"): (functools.partial(int8_range, rng), ()),
                 ("kw", "kh", "cb"): (self.kernel, ("words", "groups")),
                 ("out_w", "out_h"): (self.size, work),
                 "tile": (self.tile, (*work, "out_w", "out_h")),
@@ -75,7 +76,7 @@ class Slides:
             # x_step and y_step are not looked at.
             {**WEIGHTS, "window": {True: 1}, "cb": {1: 1}, **dict.fromkeys(("x_step", "y_step"), ANY16)},
             {
-                ("act_min", "act_max"): (functools.partial(clamp, rng), ()),
+                ("act_min", "act_max"): (functools.partial(int8_range, rng), ()),
                 ("kw", "kh"): (self.kernel, ()),
                 "x_stride": (self.stride, ()),
                 "y_stride": (self.stride, ()),

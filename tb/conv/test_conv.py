@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import product
 
 import cocotb
+import numpy as np
 
 from tb.agents.env import start
 from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, lighter, params, some
 from tb.common.compute import ContractError, spoil, without_bubble
+from tb.common.watch import Gate
 from tb.conv.env import ConvEnv
 from tb.conv.shapes import every_reach, every_slide, every_tiling, extremes
 from tb.conv.stimulus import any_conv, random_conv, random_convs, split_conv, window_conv
@@ -50,6 +53,9 @@ async def conv_does_every_kernel_step_and_tiling(dut):
             commands += tilings[: lighter(len(tilings), 10, 30)]
         wraps = {"act_base": 0xFFFF, "wgt_base": 0xFFFF, "kw": 2, "kx_step": 1}
         commands += [make(rng, config, 1, **wraps) for make in (random_conv, window_conv)]
+        for make, tile in product((random_conv, window_conv), (2, 3)):  # cut at a row's end, and within one
+            square = {"kw": 2, "kh": 1, "groups": 1, "out_w": 2, "out_h": 2, "x_stride": 1}
+            commands.append(make(rng, config, 1, **square, tile=tile))
         for kernel in slides.values():
             commands += rng.sample(kernel, lighter(len(kernel)) if config.n == 8 else 1)
         await env.run(commands)
@@ -138,7 +144,14 @@ async def conv_has_no_bubble_between_rows_tiles_and_commands_of_windows(dut):
 @cocotb.test(expect_error=ContractError)
 async def bubble_is_noticed(dut):
     async with start(ConvEnv, dut, pressure="none") as env:
-        env.post.delay = 400
+        env.post.stalls = gate = Gate()
+        gate.closed = True  # until both banks are full, and the third tile waits
+
+        async def drain() -> None:
+            await env.until(lambda: env.watch.causes["bank"])
+            gate.closed = False
+
+        cocotb.start_soon(drain())
         await words_without_bubble(env, long_passes(env, 4))
 
 
@@ -181,6 +194,11 @@ async def conv_works_after_reset_in_flight(dut):
             await abort(
                 env, [any_conv(env.rng, env.config, env.words // 4) for _ in range(2)], env.words // 2
             )
+        # The weights of a first pass are waited for.
+        sending = cocotb.start_soon(env.send([random_conv(env.rng, env.config, env.words // 4)]))
+        await env.until(lambda: env.watch.doing == "held")
+        await env.reset(0)
+        await sending
         await env.run(random_convs(env.rng, env.config, lighter(6, 2), env.words // 4))
 
 
@@ -236,7 +254,8 @@ async def scoreboard_catches_one_wrong_weight(dut):
     async with start(ConvEnv, dut) as env:
         env.wgt.words = env.wgt_words.copy()
         env.wgt.words[:, 0] ^= 1
-        await env.run([random_conv(env.rng, env.config, 100)])
+        nonzero = int(np.flatnonzero(env.act_words[:, 0])[0])  # the one tap, of the channel that is wrong
+        await env.run([random_conv(env.rng, env.config, 100, **ONE_WORD, act_base=nonzero)])
 
 
 @cocotb.test(expect_error=Missing)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_port, uvm_component
 
+from models.config import Config
 from models.decode import parse
-from models.isa import Config, Conv
+from models.isa import Conv
 from tb.agents.edges import at_every
 from tb.common.compute import (
     ContractError,

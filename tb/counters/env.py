@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cocotb.triggers import RisingEdge
@@ -11,12 +12,13 @@ from tb.agents.env import BlockEnv
 from tb.agents.pins import to_int
 from tb.agents.scoreboard import Scoreboard
 from tb.bench import params
+from tb.common.changes import Changes
 from tb.common.collector import Collector
 from tb.common.watch import EngineError, value_of
 from tb.counters.coverage import COVERAGE
-from tb.counters.model import CONDITIONS, COUNTERS, OTHERS, RULES, Model, Pins
+from tb.counters.model import COUNTERS, RULES, Model, Pins
+from tb.counters.stimulus import PROFILES, SOURCES, Inputs, Stamps
 
-SOURCES = ("load", "post", "store")
 PATIENCE = 20  # cycles until a stamp is taken that no other competes with
 Ask = tuple[str, int]  # "counter", "stamp" or "account", and rd_index
 
@@ -30,6 +32,7 @@ class Cycles(uvm_component):
     def __init__(self, name: str, parent: CountersEnv, dut: Any) -> None:
         super().__init__(name, parent)
         self.env, self.dut = parent, dut
+        self.pins = Changes(dut)
         self.offered: dict[str, int] = {}  # layers, by source
         self.waits = 0  # cycles in which a stamp had to wait
 
@@ -40,14 +43,12 @@ class Cycles(uvm_component):
         ran = False
         while True:
             pins = env.inputs()
-            for name, value in pins.items():
-                getattr(dut, name).value = value
+            self.pins.drive(pins)
             self.offer()
             ask = env.asked.pop(0) if env.asked and env.rng.random() < 0.7 else None
             what, index = ask or ("", env.rng.getrandbits(11))
-            dut.rd_en.value = ask is not None
-            dut.rd_stamp.value, dut.rd_account.value = what == "stamp", what == "account"
-            dut.rd_index.value = index
+            port = {"rd_en": ask is not None, "rd_stamp": what == "stamp", "rd_account": what == "account"}
+            self.pins.drive(port | {"rd_index": index})
             await edge
             if to_int(dut.rst_n) != 1:
                 if ran:
@@ -71,12 +72,15 @@ class Cycles(uvm_component):
 
     def offer(self) -> None:
         """New stamps beside those that wait."""
-        for source, layer in self.env.new_stamps().items():
-            self.offered.setdefault(source, layer)
+        env = self.env
+        if env.sets and not self.offered:
+            self.offered = env.stamps.draw(sources=env.sets.pop(0))
+        elif env.stamping:
+            self.offered = env.stamps.draw(likely=env.stamping, together=env.together) | self.offered
         for source in SOURCES:
-            getattr(self.dut, f"{source}_stamp_valid").value = source in self.offered
             layer = self.offered.get(source, self.env.rng.randrange(256))
-            getattr(self.dut, f"{source}_stamp_layer").value = layer
+            valid = source in self.offered
+            self.pins.drive({f"{source}_stamp_valid": valid, f"{source}_stamp_layer": layer})
 
     def taken(self) -> list[int]:
         """Layers of the stamps that the counters take in this cycle."""
@@ -110,17 +114,21 @@ def reading(what: str, index: int, pins: Pins, taken: list[int]) -> dict[str, An
 
 
 class CountersEnv(BlockEnv):
-    """Random conditions with a probability `chance` each; `busy` and `clear` as the test says.
+    """Random conditions by a `profile` of stimulus.py; `busy` and `clear` as the test says.
 
-    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none.
+    stamping: how likely a source without a stamp is to offer one in a cycle; together: all of them or none;
+    sets: what is offered instead.
     """
 
     def __init__(self, name: str, parent: uvm_component, dut: Any) -> None:
         super().__init__(name, parent, dut)
         self.model = Model(params()["N"])
-        self.chance = 0.5
+        self.profile = "any"
+        self.random = {profile: Inputs(self.rng, profile) for profile in PROFILES}
+        self.stamps = Stamps(self.rng)
         self.stamping = 0.0
         self.together = False
+        self.sets: list[Sequence[str]] = []  # sources to offer stamps together, when none waits
         self.busy = self.clear = 0
         self.fixed: Pins = {}  # conditions that are not random
         self.scoreboard = Scoreboard("scoreboard", self)
@@ -130,7 +138,7 @@ class CountersEnv(BlockEnv):
 
     def inputs(self) -> Pins:
         """One cycle's inputs."""
-        random = {name: int(self.rng.random() < self.chance) for name in (*CONDITIONS, *OTHERS)}
+        random = self.random[self.profile].draw()
         return {"clear": self.clear, "busy": self.busy} | random | self.fixed
 
     def sample(self, pins: Pins) -> None:
@@ -154,14 +162,6 @@ class CountersEnv(BlockEnv):
             bursts=both(pins["read_burst"], pins["write_burst"], ("read", "write")),
             waits=both(pins["load_wait"], pins["store_wait"], ("load", "store")),
         )
-
-    def new_stamps(self) -> dict[str, int]:
-        """Layers by source; few, so that the same one is stamped again and by others."""
-        common = self.rng.random()
-        wanted = [
-            source for source in SOURCES if (common if self.together else self.rng.random()) < self.stamping
-        ]
-        return {source: self.rng.choice((0, 255, self.rng.randrange(64))) for source in wanted}
 
     async def rest(self) -> None:
         """Nothing counts, no new stamps; those that wait are taken. Raises EngineError if they are not."""

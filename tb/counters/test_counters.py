@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import cocotb
@@ -14,15 +15,16 @@ from tb.bench import Bench, fewer, lighter, some
 from tb.common.watch import EngineError
 from tb.counters.env import CountersEnv
 from tb.counters.model import CONDITIONS, COUNTERS, OTHERS, RULES
+from tb.counters.stimulus import PROFILES, SOURCES
 
 BENCH = Bench(toplevel="npu_counters", params=[{"N": 4}, {"N": 32}], timeout=120)
 
 
 @cocotb.test()
-@cocotb.parametrize(chance=some([0.02, 0.5, 0.98]))
-async def counters_count_only_while_busy(dut: Any, chance: float) -> None:
+@cocotb.parametrize(profile=some([*PROFILES]))
+async def counters_count_only_while_busy(dut: Any, profile: str) -> None:
     async with start(CountersEnv, dut) as env:
-        env.chance = chance
+        env.profile = profile
         for _ in range(3):
             for env.busy in (1, 0, 1):
                 await env.cycles(env.rng.randint(1, 120))
@@ -34,7 +36,7 @@ async def counters_count_only_while_busy(dut: Any, chance: float) -> None:
 async def counters_count_to_32_bits(dut: Any) -> None:
     """From any value, also across the end, where a counter starts again at 0."""
     async with start(CountersEnv, dut) as env:
-        env.chance = 0.9
+        env.profile = "busy"
         for turn in range(lighter(8, 1, 4)):
             await env.rest()
             await FallingEdge(dut.clk)
@@ -66,9 +68,8 @@ async def counters_give_each_cycle_to_the_first_cause(dut: Any) -> None:
 async def counters_count_each_condition_alone(dut: Any) -> None:
     """One condition at a time: its counter moves, the others do not."""
     async with start(CountersEnv, dut) as env:
-        env.chance = 0.0
         for condition in (*CONDITIONS, *OTHERS):
-            env.fixed = {condition: 1}
+            env.fixed = dict.fromkeys((*CONDITIONS, *OTHERS), 0) | {condition: 1}
             env.busy = 1
             await env.cycles(env.rng.randint(2, 9))
             await env.read_all()
@@ -97,12 +98,25 @@ async def counters_lose_no_stamp(dut: Any, stamping: float, together: bool) -> N
     """Three sources at random, in the same cycle, or all of them in every cycle, store back to back."""
     async with start(CountersEnv, dut) as env:
         env.together = together
+        env.sets = [SOURCES]  # two of them have to wait
         for _ in range(3):
             for env.busy in (1, 0):
                 env.stamping = stamping
                 await env.cycles(30)
             await env.read_all()
         assert len(env.model.stamps) > 5 and env.driver.waits > 0
+
+
+@cocotb.test()
+async def counters_take_every_set_of_stamps_at_any_time(dut: Any) -> None:
+    """One, two or three at once, while they count, while they do not, and while they are cleared."""
+    async with start(CountersEnv, dut) as env:
+        every = [chosen for size in (1, 2, 3) for chosen in combinations(SOURCES, size)]
+        for env.busy, env.clear in ((1, 0), (0, 0), (1, 1)):
+            env.sets = env.rng.sample(every, len(every))
+            await env.until(lambda: not env.sets and not env.driver.offered)
+        env.clear = 0
+        await env.read_all()
 
 
 @cocotb.test()

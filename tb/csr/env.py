@@ -19,7 +19,8 @@ from tb.common.collector import Collector
 from tb.common.compute import pins_of
 from tb.common.watch import value_of
 from tb.csr.coverage import COVERAGE
-from tb.csr.registers import ACCOUNTS, NAMED, SPACE, STAMPS, WRITABLE, Model
+from tb.csr.registers import ACCOUNTS, NAMED, STAMPS, WRITABLE, Model
+from tb.registers.rdl import SPACE
 
 OFFSETS = {word.name: offset for offset, word in NAMED.items()}
 WINDOWS = ("READ_BASE", "READ_LIMIT", "WRITE_BASE", "WRITE_LIMIT")

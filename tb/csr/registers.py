@@ -6,9 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 
 from tb.agents.burst import OKAY, SLVERR
-from tb.registers.rdl import SPACE, Register, compile_rdl, registers
-
-__all__ = ["ACCOUNTS", "NAMED", "SPACE", "STAMPS", "WRITABLE", "Model"]
+from tb.registers.rdl import Register, compile_rdl, registers
 
 
 @functools.cache

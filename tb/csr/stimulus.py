@@ -6,7 +6,8 @@ import random
 from typing import Any
 
 from tb.common.draws import Draws, Weights
-from tb.csr.registers import ACCOUNTS, NAMED, SPACE, STAMPS
+from tb.csr.registers import ACCOUNTS, NAMED, STAMPS
+from tb.registers.rdl import SPACE
 
 WEIGHTS: dict[str, Weights] = {
     "action": {"event": 1, "inputs": 1, "write": 4, "read": 4},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import Any
 
 from models.elementwise import PLAIN_TIES, Element, Elementwise
 from models.quantize import Rounding
-from tb.common.draws import FLAG, Draws, Weights
+from tb.common.draws import FLAG, Draws, Weights, clamp
 
 ZERO_POINT: Weights = {-128: 1, 0: 1, 127: 1, range(-128, 128): 3}
 Q31 = range(1 << 30, 1 << 31)
@@ -34,18 +35,13 @@ class Records:
             rng,
             {**KNOBS, **dict.fromkeys(("zp1", "zp2", "out_zp"), ZERO_POINT)},
             {
-                ("out_min", "out_max"): (self.clamp, ()),
+                ("out_min", "out_max"): (functools.partial(clamp, rng, whole=20, part=4, one=1), ()),
                 "m1": multiplier,
                 "m2": multiplier,
                 "m_out": scale if mode == Rounding.FP32 else multiplier,
                 ("s1", "s2", "s_out"): (self.shifts, ("wild",)),
             },
         )
-
-    def clamp(self) -> tuple[int, int]:
-        """Mostly all of int8, sometimes a part or one value."""
-        low, high = sorted((self.rng.randint(-128, 127), self.rng.randint(-128, 127)))
-        return self.rng.choices(((-128, 127), (low, high), (low, low)), (20, 4, 1))[0]
 
     def multiplier(self, wild: bool, edges: bool) -> int:
         """A Q31."""
@@ -61,7 +57,8 @@ class Records:
         """s1, s2, s_out; in mode fp32 the last is the shift of a sum, which without one leaves int32."""
         rng = self.rng
         if self.mode == Rounding.FP32:
-            return 0, 0, rng.choice((0, rng.randrange(63))) if wild else rng.randrange(26, 34)
+            wide = rng.choice((0, rng.randrange(43), rng.randrange(43, 63)))
+            return 0, 0, wide if wild else rng.randrange(26, 34)
         if wild:
             return rng.randrange(-31, 31), rng.randrange(-31, 31), rng.randrange(-31, 31)
         if self.op == Elementwise.MUL:

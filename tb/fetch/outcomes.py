@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from models.config import Config
 from models.decode import decode, parse
-from models.isa import COMMAND_BYTES, PAGE, BadCommand, Command, Config, Conv
+from models.isa import COMMAND_BYTES, PAGE, BadCommand, Command, Conv
 from tb.agents.pins import to_int
 from tb.common.compute import pins_of
 from tb.common.watch import value_of

@@ -5,15 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from models.isa import (
-    PAGE,
-    Config,
-    Conv,
-    End,
-    Load,
-    Pool,
-    Store,
-)
+from models.config import Config
+from models.isa import PAGE, Conv, End, Load, Pool, Store
 
 
 def anywhere(rng: random.Random) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 
 import cocotb
 
+from models.config import Config
 from models.decode import cause_of
-from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Config, Conv, End, Load, Opcode, Store
+from models.isa import COMMAND_BYTES, PAGE, Cause, Command, Conv, End, Load, Opcode, Store
 from tb.agents.axi4 import Fault
 from tb.agents.burst import DECERR, SLVERR
 from tb.agents.env import start
@@ -17,7 +18,8 @@ from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, fewer, lighter, some
 from tb.common.commands import random_command, random_compute, random_window
 from tb.common.watch import EngineError, Gate
-from tb.fetch.env import AHEAD, FetchEnv, Handed
+from tb.fetch.env import FetchEnv, Handed
+from tb.fetch.outcomes import AHEAD
 from tb.fetch.scenarios import FAST, commands, quiet, stop_everywhere
 from tb.fetch.stimulus import BAD, CALM, anywhere, bounds
 
@@ -67,6 +69,8 @@ async def fetch_starts_no_burst_after_end(dut: Any) -> None:
         for before in range(lighter(12, 1, 3)):
             program = [*commands(env, before), End(), *commands(env, 30)]
             await env.execute(0x10000, program, env.rng.randint(len(program), 65535))
+            # No more than the rest of END's own burst.
+            await env.execute(0x10000, program, before // 4 * 4 + 4)
 
 
 @cocotb.test()
@@ -170,9 +174,10 @@ async def fetch_reports_read_errors(dut: Any, resp: int) -> None:
     async with start(FetchEnv, dut) as env:
         beats = 4 * COMMAND_BYTES // env.config.n
         which = [None, 0, beats - 1, *(env.rng.randrange(1, beats - 1) for _ in range(3))]
-        for beat in fewer(env.rng, which, 2):
+        begin = env.rng.randrange(4)
+        for turn, beat in enumerate(fewer(env.rng, which, 2)):
             first = len(env.memory.bursts)
-            env.memory.faults[:] = [Fault(False, resp, first + env.rng.randrange(4), beat=beat)]
+            env.memory.faults[:] = [Fault(False, resp, first + (begin + turn) % 4, beat=beat)]
             env.memory.faults.append(Fault(False, SLVERR + DECERR - resp, first + 4))
             base = env.rng.randrange(1 << 18) * PAGE
             await env.execute(base, [*commands(env, 20), End()])

@@ -22,6 +22,7 @@ module axi_traffic #(
     input  wire [        15:0] count,          // bursts of each kind; stable while go
     input  wire [        31:0] program_seed,
     input  wire                eager,          // never pause
+    input  wire                deaf,           // take no answer
     input  wire [         2:0] bug,
     output wire                done,
     output wire                m_axi_arvalid,
@@ -120,8 +121,8 @@ module axi_traffic #(
   assign m_axi_arburst = 2'd1;
   assign m_axi_awburst = 2'd1;
   assign m_axi_awid = 2;
-  assign m_axi_rready = eager || noise[13];
-  assign m_axi_bready = eager || noise[17];
+  assign m_axi_rready = !deaf && (eager || noise[13]);
+  assign m_axi_bready = !deaf && (eager || noise[17]);
   assign m_axi_wlast = beat == w_len || (bug == 3'd4 && beat == 8'd0);
   assign done = reads_done == all_reads;
 

@@ -29,14 +29,12 @@ module chip_bench #(
   wire [31:0] host_reply_data;
   wire [1:0] host_reply_resp;
   wire irq;
-  // The memory's log, reload and dump: see axi_memory. The files lie where the simulation runs.
+  // The memory's log and reload: see axi_memory. The files lie where the simulation runs.
   reg flush;
   wire flushed;
   reg load_req;
   reg [31:0] load_word;
   wire load_done;
-  reg dump_req;
-  wire dump_done;
   // Cycles between two records of unit_log, a power of two; 0 for none.
   reg [31:0] sample;
 
@@ -49,7 +47,6 @@ module chip_bench #(
     flush = 1'b0;
     load_req = 1'b0;
     load_word = 32'd0;
-    dump_req = 1'b0;
     sample = 32'd0;
   end
 
@@ -66,8 +63,7 @@ module chip_bench #(
       .OUTSTANDING(OUTSTANDING),
       .MEM_WORDS(MEM_WORDS),
       .LOG("axi"),
-      .LOAD("load.bin"),
-      .DUMP("dump.bin")
+      .LOAD("load.bin")
   ) u_system (
       .clk(clk),
       .rst_n(rst_n),
@@ -83,9 +79,7 @@ module chip_bench #(
       .flushed(flushed),
       .load_req(load_req),
       .load_word(load_word),
-      .load_done(load_done),
-      .dump_req(dump_req),
-      .dump_done(dump_done)
+      .load_done(load_done)
   );
 
   // The first protocol rule that the core broke, 0 for none; is a burst under way?

@@ -88,8 +88,7 @@ module chip_raw #(
   // The clock is for others; the memory is never asked for these.
   wire flushed;
   wire load_done;
-  wire dump_done;
-  wire unused = &{clk, flushed, load_done, dump_done};
+  wire unused = &{clk, flushed, load_done};
 
   chip_system #(
       .N(N),
@@ -118,9 +117,7 @@ module chip_raw #(
       .flushed(flushed),
       .load_req(1'b0),
       .load_word(32'd0),
-      .load_done(load_done),
-      .dump_req(1'b0),
-      .dump_done(dump_done)
+      .load_done(load_done)
   );
 
 endmodule

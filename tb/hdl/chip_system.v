@@ -16,10 +16,9 @@ module chip_system #(
     parameter integer MAX_BURST = 64,
     parameter integer OUTSTANDING = 8,
     parameter integer MEM_WORDS = 1048576,
-    // Files of axi_memory; without a name there is no log, no reload, no dump.
+    // Files of axi_memory; without a name there is no log, no reload.
     parameter [8*256-1:0] LOG = 0,
-    parameter [8*256-1:0] LOAD = 0,
-    parameter [8*256-1:0] DUMP = 0
+    parameter [8*256-1:0] LOAD = 0
 ) (
     output reg         clk,
     input  wire        rst_n,
@@ -32,14 +31,12 @@ module chip_system #(
     output wire [31:0] host_reply_data,
     output wire [ 1:0] host_reply_resp,
     output wire        irq,
-    // The memory's log, reload and dump: see axi_memory.
+    // The memory's log and reload: see axi_memory.
     input  wire        flush,
     output wire        flushed,
     input  wire        load_req,
     input  wire [31:0] load_word,
-    output wire        load_done,
-    input  wire        dump_req,
-    output wire        dump_done
+    output wire        load_done
 );
 
   initial clk = 1'b0;
@@ -185,12 +182,13 @@ module chip_system #(
       .irq(irq)
   );
 
+  wire dump_done;
+
   axi_memory #(
       .DATA_W(8 * N),
       .MEM_WORDS(MEM_WORDS),
       .LOG(LOG),
-      .LOAD(LOAD),
-      .DUMP(DUMP)
+      .LOAD(LOAD)
   ) u_memory (
       .clk(clk),
       .rst_n(rst_n),
@@ -199,7 +197,7 @@ module chip_system #(
       .load_req(load_req),
       .load_word(load_word),
       .load_done(load_done),
-      .dump_req(dump_req),
+      .dump_req(1'b0),
       .dump_done(dump_done),
       .s_axi_arvalid(m_axi_arvalid),
       .s_axi_arready(m_axi_arready),
@@ -227,8 +225,8 @@ module chip_system #(
       .s_axi_bresp(m_axi_bresp)
   );
 
-  // What the memory does not look at.
-  wire unused = &{m_axi_arsize, m_axi_arburst, m_axi_awsize, m_axi_awburst, m_axi_wlast};
+  // What the memory does not look at, and what nobody asks it for.
+  wire unused = &{m_axi_arsize, m_axi_arburst, m_axi_awsize, m_axi_awburst, m_axi_wlast, dump_done};
 
 endmodule
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from models.isa import ID_FETCH, ID_LOAD, ID_STORE, Cause, Config
+from models.config import Config
+from models.isa import ID_FETCH, ID_LOAD, ID_STORE, Cause
 from tb.chip.mutate import MUTATIONS
 from tb.common.cores import HOSTILE
 from tb.common.cover import Coverage, Cross, Never, Point

@@ -6,7 +6,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from models.isa import BadCommand, Command, Config, Conv, Load, Pool, Store
+from models.config import Config
+from models.isa import BadCommand, Command, Conv, Load, Pool, Store
 
 COMMANDS: dict[str, Command] = {
     "load": Load(),

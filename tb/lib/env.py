@@ -25,6 +25,7 @@ from tb.common.cover import Hits
 from tb.common.watch import EngineError, value_of
 from tb.lib.coverage import COVERAGE, MOVES
 from tb.lib.outcomes import ReadOrder, Step, WalkOutcomes, level_name
+from tb.lib.stimulus import Reads
 
 FIELDS = ("address", "stride_y", "stride_x", "run", "count_x", "count_y")
 DATA = ("data", "resp", "last")
@@ -149,6 +150,7 @@ class LibEnv(BlockEnv):
         super().__init__(name, parent, dut)
         self.config = wide_config(params()["N"], params()["MAX_BURST"])
         self.noise = Noise(seed())
+        self.random = Reads(self.rng, self.config.n)
         self.agents: dict[str, StreamAgent] = {}
         for prefix, role, payload in (
             ("fifo_in", "source", ("data",)),
@@ -213,7 +215,7 @@ class LibEnv(BlockEnv):
         await with_timeout(self._send(name, count), 600, "us")
 
     async def _send(self, name: str, count: int) -> None:
-        rng, n = self.rng, self.config.n
+        rng = self.rng
         if name == "fifo_in":
             await self.agents[name].send(rng.getrandbits(16) for _ in range(count))
         elif name == "tokens_in":
@@ -222,10 +224,7 @@ class LibEnv(BlockEnv):
             windows = random_windows(Load, rng, self.config, count // 4 + 1)
             await self.agents[name].send([[getattr(w, field) for field in FIELDS] for w in windows])
         else:
-            bursts = [
-                (rng.randrange(1 << 20) * 4096, rng.randrange(min(16, 4096 // n))) for _ in range(count // 4)
-            ]
-            await self.agents[name].send(bursts)
+            await self.agents[name].send([self.random.draw() for _ in range(count // 4)])
 
     @property
     def scoreboards(self) -> list[Scoreboard]:

@@ -6,7 +6,8 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from models.blocks import window_bursts
-from models.isa import PAGE, Config, Load
+from models.config import Config
+from models.isa import PAGE, Load
 from tb.common.cover import Hits
 
 SPACE = 1 << 32

@@ -9,7 +9,8 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_component
 
-from models.isa import ID_FETCH, ID_LOAD, PAGE, Config, Conv, Dest, End, Load, Pool, Store, Windows
+from models.config import Config
+from models.isa import ID_FETCH, ID_LOAD, PAGE, Conv, Dest, End, Load, Pool, Store, Windows
 from models.machine import Machine
 from models.trace import Trace
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, MemoryTiming

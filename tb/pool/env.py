@@ -73,10 +73,14 @@ class PoolWatch(uvm_component):
     def flush(self) -> None:
         """Reset."""
         if self.cycle > 1:
-            self.cover.sample(reset="starting" if self.doing == "idle" and self.due else self.doing)
+            self.cover.sample(reset=self.state())
         self.doing = "idle"
         self.due: deque[int] = deque()  # taps of each accepted command
         self.in_reset = False
+
+    def state(self) -> str:
+        """What a reset would end."""
+        return "starting" if self.doing == "idle" and self.due else self.doing
 
     def check(self, good: bool, what: str) -> None:
         if not good:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from models.blocks import pool_reads
-from models.isa import Config, Pool, PoolKind
+from models.config import Config
+from models.isa import Pool, PoolKind
 from tb.common.compute import BUFFER_WORDS, Image
 from tb.common.cover import Hits
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from models.isa import Config, Pool, PoolKind
-from tb.common.compute import POST_FIELDS, Image, clamp
-from tb.common.draws import ANY16, Draws, Weights, flags
+from models.config import Config
+from models.isa import Pool, PoolKind
+from tb.common.compute import POST_FIELDS, Image
+from tb.common.draws import ANY16, Draws, Weights, flags, int8_range
 
 WEIGHTS: dict[str, Weights] = {
     **POST_FIELDS,
@@ -34,7 +35,7 @@ class Pools:
             rng,
             WEIGHTS,
             {
-                ("act_min", "act_max"): (functools.partial(clamp, rng), ()),
+                ("act_min", "act_max"): (functools.partial(int8_range, rng), ()),
                 "cb": (lambda: rng.choice((1, 1, 2, rng.randint(1, 4))), ()),
                 ("kw", "kh"): (self.kernel, ("taps", "cb")),
                 ("out_w", "out_h"): (self.size, ("taps", "cb", "kw", "kh")),

@@ -15,7 +15,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 from pyuvm import uvm_analysis_port, uvm_component
 
-from models.isa import PARAM_WORDS
+from models.config import PARAM_WORDS
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import AnalysisSink, Scoreboard
@@ -146,7 +146,7 @@ class PostWatch(uvm_component):
                     self.check(active == [0] * 5 and peek(dut.idle) == 1, f"not quiet in reset: {active}")
                 elif self.cycle > 1:
                     # The register still holds what reset finds.
-                    self.cover.sample(reset=self._state())
+                    self.cover.sample(reset=self.state())
                 self.in_reset = True
                 continue
             self.in_reset = False
@@ -184,12 +184,13 @@ class PostWatch(uvm_component):
         if peek(dut.pool_valid) and peek(dut.pool_ready):
             self.inputs.write(Event("pool"))
 
-    def _state(self) -> str:
+    def state(self) -> str:
+        """Of the tile under way, as coverage.py names it."""
         return "empty" if peek(self.dut.idle) else STATE_NAMES[peek(self.dut.state)]
 
     def _stalled(self) -> None:
         dut, cover = self.dut, self.cover
-        state = self._state()
+        state = self.state()
         if state == "empty":
             cover.sample(stall="no_descriptor")
         elif state == "drain" and peek(dut.pool_ready):

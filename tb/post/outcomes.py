@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.blocks import param_records
+from models.config import Config
 from models.elementwise import PLAIN_TIES
-from models.isa import Config
 from models.quantize import Rounding, requantize
 from tb.common.compute import BUFFER_WORDS, Desc, Image
 from tb.common.cover import Hits

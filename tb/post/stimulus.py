@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blocks import param_records, post_words
+from models.config import PARAM_WORDS, Config
 from models.elementwise import PLAIN_TIES, RECORD_BYTES, Element
-from models.isa import PARAM_WORDS, Config, Conv
+from models.isa import Conv
 from models.quantize import INT32_MAX, INT32_MIN, SHIFT_MAX, SHIFT_MIN, Rounding
 from tb.common.compute import BUFFER_WORDS, Desc, Image
-from tb.common.draws import ANY16, Draws, Weights
+from tb.common.draws import ANY16, Draws, Weights, clamp
 
 ELEMENTS = 64  # element records, behind the parameter records
 FIRST_FP32_ELEMENT = 48  # of them, from here on those of mode fp32
@@ -195,10 +196,9 @@ class Descriptors:
         )
 
     def clamp(self) -> tuple[int, int]:
-        """All of int8, a part of it, one value."""
-        low, high = sorted((self.rng.randint(-128, 127), self.rng.randint(-128, 127)))
-        ends = self.rng.choices(((-128, 127), (low, high), (low, low)), (10, 17, 3))[0]
-        return ends[0] & 0xFF, ends[1] & 0xFF
+        """As bytes."""
+        low, high = clamp(self.rng, whole=10, part=17, one=3)
+        return low & 0xFF, high & 0xFF
 
     def record(self, mode: int) -> int:
         """Where a record lies that the rounding mode can take."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from tb.agents.burst import SLVERR
 from tb.bench import fewer
 from tb.registers.coverage import KEPT, KINDS, bin_of
 from tb.registers.env import RegistersEnv
 from tb.registers.model import by_name
 from tb.registers.rdl import SPACE, Field
+from tb.registers.stimulus import Writes
 
 ROUNDS = 6  # writes of every register
 
@@ -51,23 +54,23 @@ async def dirty_named(env: RegistersEnv) -> None:
 
 async def walk_access(env: RegistersEnv) -> None:
     """Writes of any data with any strobes to every register: what changes, what not, what is answered."""
-    samples = [register for register in env.registers if register.index]
+    arrays = defaultdict(list)
+    for register in env.registers:
+        if register.index:
+            arrays[KINDS[register.name]].append(register)
     kept = [register for register in env.named if register.name in {name.split(".")[0] for name in KEPT}]
     changes = env.cover.bins["field_x_change"]
-    for turn in range(5 * ROUNDS):
-        words = [*env.named, *env.rng.sample(samples, 8)]
+    writes = Writes(env.rng)
+    for turn in range(50 * ROUNDS):
+        words = [*env.named, *(word for array in arrays.values() for word in env.rng.sample(array, 4))]
         if turn >= ROUNDS:  # what is left to be seen of fields of a bit or two
             words = kept
             if all(changes.values()):
                 break
         env.rng.shuffle(words)
         for register in words:
-            data = env.rng.choice((0, 0xFFFF_FFFF, env.rng.getrandbits(32), env.rng.getrandbits(32)))
-            strobe = env.rng.choice((0xF, 0xF, env.rng.randrange(16)))
-            value = env.rng.getrandbits(32)
-            if turn == 0:  # every bit changes
-                value, data, strobe = ~data & 0xFFFF_FFFF, data, 0xF
-            value = await env.poke(register, value)
+            held, data, strobe = writes.draw() if turn else writes.every_bit()
+            value = await env.poke(register, held)
             before = env.snapshot()
             if register.name == "CTRL":
                 data &= ~1  # what a start does is another test's

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import random
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.quantize import Rounding
 from tb.bench import seed
+from tb.common.draws import Draws, Weights, clamp
 
 BATCH = 64  # words between two configurations
 INT32 = (-(2**31), 2**31)
@@ -20,24 +24,26 @@ def pack(values: NDArray) -> int:
     return int.from_bytes(np.ascontiguousarray(values).tobytes(), "little")
 
 
+# Of a batch.
+SETTINGS: dict[str, Weights] = {
+    "bypass": {False: 19, True: 1},
+    "gaps": {False: 19, True: 1},  # between words
+    "zero_point": {0: 1, -128: 1, 127: 1, range(-128, 128): 1},
+}
+
+
 class Source:
-    """Configurations and sums of one mode, aimed at the places where rounding can go wrong."""
+    """Settings, records and sums of one mode, aimed at the places where rounding can go wrong."""
 
     def __init__(self, mode: Rounding, n: int) -> None:
         self.mode, self.n = mode, n
+        settings = random.Random(f"{seed()} {int(mode)}")
+        limits = functools.partial(clamp, settings, whole=35, part=12, one=3)
+        self.settings = Draws(settings, SETTINGS, {("low", "high"): (limits, ())})
         self.rng = np.random.default_rng([seed(), int(mode)])
         self.batch = 0
 
-    def clamp(self) -> tuple[int, int, int]:
-        """Zero point, lowest, highest: the last two sometimes one value, mostly all of int8."""
-        rng = self.rng
-        low, high = -128, 127
-        if rng.random() < 0.3:
-            low, high = sorted(int(end) for end in rng.integers(-128, 128, 2))
-            high = low if rng.random() < 0.2 else high
-        return int(rng.choice([0, -128, 127, int(rng.integers(-128, 128))])), low, high
-
-    def config(self) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    def scale(self) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """(multiplier [n], shift [n]); over 62 batches every lane has every shift."""
         rng, n = self.rng, self.n
         shift = ((np.arange(n) + self.batch) % 62 - 31).astype(np.int8)
@@ -45,6 +51,7 @@ class Source:
         if self.mode == Rounding.FP32:
             # Scales from subnormal to huge; most of them where results are neither 0 nor saturated.
             exponent = np.where(rng.random(n) < 0.9, rng.integers(97, 128, n), rng.integers(0, 255, n))
+            exponent[self.batch % n] = 0  # each lane is subnormal at some time
             fraction = np.where(rng.random(n) < 0.2, 0, rng.integers(0, 2**23, n))
             sign = np.where(rng.random(n) < 0.1, INT32[0], 0)
             return (sign + (exponent << 23 | fraction)).astype(np.int32), shift

@@ -35,10 +35,10 @@ async def run(dut: Any, cover: Hits, mode: Rounding, values: int, model: Roundin
     source, done = Source(mode, n), 0
     rng = source.rng
     while done < values:
-        multiplier, shift = source.config()
-        zero_point, low, high = source.clamp()
+        settings = source.settings.draw()
+        bypass, zero_point, low, high = (settings[name] for name in ("bypass", "zero_point", "low", "high"))
+        multiplier, shift = source.scale()
         bias = (rng.integers(*INT32, n) >> rng.integers(0, 32, n)).astype(np.int32)
-        bypass = rng.random() < 0.05
         sums = source.sums(multiplier, shift)
         if bypass:
             sums >>= rng.integers(0, 32, sums.shape, dtype=np.int32)
@@ -51,8 +51,8 @@ async def run(dut: Any, cover: Hits, mode: Rounding, values: int, model: Roundin
         def show(word: int, before: NDArray[np.int32] = before) -> None:
             dut.in_acc.value = pack(before[word])
 
-        gaps = rng.random() < 0.05
-        got = await through(dut, BATCH, show, STAGES, (lambda: rng.random() < 0.5) if gaps else None)
+        hold = (lambda: rng.random() < 0.5) if settings["gaps"] else None
+        got = await through(dut, BATCH, show, STAGES, hold)
         found = np.frombuffer(b"".join(word.to_bytes(n, "little") for word in got), np.int8).reshape(-1, n)
         transactions.saw("results", found)
         scaled = sums if bypass else requantize(sums, multiplier, shift, model or mode)
@@ -66,7 +66,7 @@ async def run(dut: Any, cover: Hits, mode: Rounding, values: int, model: Roundin
                 f"found {found[at, lane] if at < len(found) else 'nothing'} "
                 f"({len(found)} of {len(wanted)} words)"
             )
-        cover.sample(pace="gaps" if gaps else "every_cycle")
+        cover.sample(pace="gaps" if settings["gaps"] else "every_cycle")
         sample(cover, mode, sums, None if bypass else (multiplier, shift), (zero_point, low, high))
         done += found.size
     dut._log.info(f"{mode.name}: {done} sums compared, 0 mismatches")

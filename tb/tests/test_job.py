@@ -11,7 +11,7 @@ import pytest
 
 from compiler.network import compile_network
 from compiler.tflite_build import TfliteBuilder
-from models.isa import Config
+from models.config import Config
 from tb import build as hdl
 from tb import runner
 from tb.build import Build

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from compiler.network import Compiled
 from compiler.tests.onnx_networks import STYLES, FloatNetwork, quantised
-from compiler.tests.test_onnx import FRONT, conv_constants, network, node, scales
+from compiler.tests.onnx_nodes import FRONT, conv_constants, network, node, scales
 from compiler.tests.torch_networks import TorchNetwork
 from tb.chip import net
 from tb.tests.test_net import folder, simulated, with_host_operators  # noqa: F401

@@ -12,7 +12,8 @@ import pytest
 
 from compiler.network import compile_network
 from compiler.tests.deep_networks import deep_network
-from models.isa import Config, Store
+from models.config import Config
+from models.isa import Store
 from models.machine import Machine
 from models.trace import Trace
 from scripts.tools import ROOT, UserError

@@ -143,12 +143,13 @@ async def post_works_after_reset_in_every_state(dut):
         # Those that last one cycle are held: there is no token, or nobody takes one.
         gates = {"wait": Gate(), "done": Gate(), "stamp": Gate()}
         env.wait.stalls, env.signal.sink.stalls, env.stamp.sink.stalls = gates.values()
-        ends = {"wait": 1, "signal": 1, "stamp": 1, "table_en": 0, "restart": 1, "from_pool": 0}
+        tile = {"restart": 1, "from_pool": 0, "table_en": 0, "bypass": 0}  # there is a record to read
+        tile |= {"wait": 1, "signal": 1, "stamp": 1}
         for state in env.rng.sample([*STATES], len(STATES)):
             for name, gate in gates.items():
                 gate.closed = name == state
             await env.reset()  # takes back a token that is on offer
-            sending = cocotb.start_soon(env.send(tiles(env, 1, env.config.acc_depth, **ends)))
+            sending = cocotb.start_soon(env.send(tiles(env, 1, env.config.acc_depth, **tile)))
             await env.until(lambda: env.watch.state() == state)  # noqa: B023
             await env.reset(env.rng.choice((0, 1, 3)))
             await sending

@@ -103,6 +103,10 @@ def _second(
             )
         return None, other != layout
     shape = second.data.shape
+    if prod(target.shape) != prod(layout):
+        raise context.fail(
+            node, f"constant {list(shape)} makes more of {list(layout)}; it must not be the larger operand"
+        )
     try:
         whole = np.broadcast_to(second.data, target.shape).reshape(layout)
     except ValueError as error:

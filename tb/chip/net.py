@@ -30,7 +30,7 @@ from tb.chip.subject_onnx import OnnxSubject
 from tb.chip.subject_tflite import TfliteSubject
 from tb.chip.verdict import Verdict
 
-CONTRACTS = (*subject_tflite.CONTRACTS, *subject_onnx.CONTRACTS)
+CONTRACTS = tuple(dict.fromkeys((*subject_tflite.CONTRACTS, *subject_onnx.CONTRACTS)))
 # Small networks share one build of the bench: 16 MiB.
 MEM_WORDS = 1 << 20
 
@@ -269,12 +269,19 @@ def _host_row(subject: Subject, node: Node, verdict: Verdict, columns: int) -> l
     return [node.name, f"{node.op} (host)", shape, "-", "-", "-", *["-"] * columns, "-", *found]
 
 
+def _seed(text: str) -> int:
+    """What numpy and both simulators take. Raises ValueError, which argparse words."""
+    if not 0 <= int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text} is not in [0, {(1 << 31) - 1}]")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--input", type=Path, dest="source")
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=_seed, required=True)
     parser.add_argument("--contract", choices=CONTRACTS)
     parser.add_argument("--fc", default="integer", choices=FC_FORMS)
     parser.add_argument("--waves", action="store_true")

@@ -19,12 +19,13 @@ from compiler.errors import CompileError
 from compiler.ir import Node
 from compiler.network import Compiled, compile_network
 from compiler.onnx_bias import with_integer_biases
+from compiler.onnx_file import parse
 from compiler.onnx_quantise import is_float
 from models.isa import Config
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
 from tb.chip import job, report, subject_onnx, subject_tflite
 from tb.chip.inputs import random_inputs, read_inputs
-from tb.chip.onnx_border import CALIBRATION, border, calibrated, parse, with_sizes
+from tb.chip.onnx_border import CALIBRATION, border, calibrated, with_sizes
 from tb.chip.runtime import FC_FORMS
 from tb.chip.subject_onnx import OnnxSubject
 from tb.chip.subject_tflite import TfliteSubject
@@ -63,6 +64,11 @@ def run(
     config = Config()
     compiled = compile_network(subject.core, config, len(inputs))
     subject.start()
+    if isinstance(subject, OnnxSubject) and subject.samples:
+        kept = _folder(model) / "quantised.onnx"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(subject.model)
+        print(f"a float network: quantised with {subject.samples} inputs, see {kept}", flush=True)
     usual = contract == ("fp32" if isinstance(subject, OnnxSubject) else "tflite")
     repeat = shell(
         [
@@ -141,11 +147,7 @@ def _open_onnx(
         face = border(parsed)
         samples = read_inputs(source, face) if source else random_inputs(face, seed, CALIBRATION)
         raw = calibrated(raw, face, samples)
-        subject = OnnxSubject(raw)
-        kept = _folder(path) / "quantised.onnx"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(raw)
-        print(f"a float network: quantised with {len(samples)} inputs, see {kept}", flush=True)
+        subject = OnnxSubject(raw, samples=len(samples))
     else:
         parsed, biases = with_integer_biases(parsed)
         subject = OnnxSubject(parsed.SerializeToString())

@@ -12,7 +12,7 @@ Nodes of the result, beside those of the TFLite schema (with padding "EXPLICIT" 
 ends of a fused activation, in place of its name): TABLE with `table` int8 [256]; CONV_2D with `groups`;
 AVERAGE_POOL_2D with `include_padding`; PERMUTE_CHANNELS with `order`, a permutation of the channels;
 RESIZE_NEAREST with `factors`; CONV_TRANSPOSE, whose stride is its kernel. `in_float` marks an operator that
-the runtime has in float32 only.
+the runtime computes in float32: it has no other form of it, or types or a clamp behind it keep it from that.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 
 from compiler.errors import CompileError
 from compiler.onnx import read_onnx
-from compiler.tests.test_onnx import FRONT, agrees, network, node, scales
+from compiler.tests.test_onnx import FRONT, Constants, agrees, network, node, scales
 
 Edit = Callable[[Any], None]
 
@@ -143,6 +143,11 @@ def test_clamps_one_after_the_other(first: str, ends: tuple[float, float]) -> No
         node("Clip", "b low high", "c"),
         node("QuantizeLinear", "c t z", "y"),
     ]
-    constants = {"low": low, "high": high, "one": np.array(-2, np.float32), "two": np.array(-1.5, np.float32)}
+    constants: Constants = {
+        "low": low,
+        "high": high,
+        "one": np.array(-2, np.float32),
+        "two": np.array(-1.5, np.float32),
+    }
     constants |= {"k": np.arange(4, dtype=np.int8).reshape(4, 1, 1)}
     agrees(nodes, scales(5) | constants)

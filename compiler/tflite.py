@@ -101,7 +101,10 @@ def _operator_name(code: Any) -> str:
 def _unique_names(tensors: list[Any]) -> list[str]:
     names: list[str] = []
     for index, tensor in enumerate(tensors):
-        name = (tensor.name or b"").decode("utf-8", "replace")
+        try:
+            name = (tensor.name or b"").decode()
+        except UnicodeDecodeError as error:  # LiteRT has no use for it either
+            raise CompileError(f"damaged .tflite file: the name of tensor {index} is no text") from error
         names.append(name if name and name not in names else f"{name}#{index}")
     return names
 

@@ -67,6 +67,10 @@ def option(name: str, value: int) -> Edit:
     return edit
 
 
+def no_text(_: Any, graph: Any) -> None:
+    tensor(graph, "conv1/w").name = b"w\xff"
+
+
 def no_outputs(_: Any, graph: Any) -> None:
     graph.outputs = []
 
@@ -82,6 +86,7 @@ def no_outputs(_: Any, graph: Any) -> None:
         (shape("conv1", 1, 7, 5, 9), "output is [1, 7, 5, 9], expected [1, 5, 7, 9]"),
         (shape("conv1", 1, 5, 7, 8), "output is [1, 5, 7, 8], expected [1, 5, 7, 9]"),
         (shape("conv1", 1, 5, 9, 7), "output is [1, 5, 9, 7], expected [1, 5, 7, 9]"),
+        (no_text, "the name of tensor 1 is no text"),
         (no_outputs, "the .tflite file has no outputs"),
     ],
 )

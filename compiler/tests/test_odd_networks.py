@@ -12,7 +12,7 @@ from compiler.tests.random_networks import CONFIGS
 from compiler.tests.run import assert_right
 from models.tests.litert import SEED, run, run_default
 
-NETWORKS = int(os.environ.get("ODD_NETWORKS", "8"))
+NETWORKS = int(os.environ.get("ODD_NETWORKS", "16"))
 
 
 @pytest.mark.parametrize("contract", ["tflite", "tflite-single", "fp32"])

@@ -46,6 +46,8 @@ def split(model: bytes) -> Parts:
     """Raises CompileError for what is no network, a float network, or one without work for the core."""
     graph = read_tflite(model)
     quantised = any(len(t.scales) and t.data is None and t.dtype == np.int8 for t in graph.tensors.values())
+    if not quantised and any(len(t.scales) and t.dtype == np.int16 for t in graph.tensors.values()):
+        raise CompileError("the model's activations are int16; the core has int8 and uint8")
     if not quantised:
         raise CompileError(
             "the model is not quantised: no int8 or uint8 tensor is computed; convert it with full-integer "

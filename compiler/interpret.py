@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compiler.ir import Graph, Node, Origin, Tensor
 from models import ort
 from models.activation import apply_table
-from models.conv import conv2d
+from models.conv import conv2d, window_sums
 from models.elementwise import Element, Elementwise, element, fit_fp32_element, fp32_element
 from models.fully_connected import fully_connected
 from models.pool import max_pool
@@ -112,6 +112,27 @@ def _weighted(
     return clamp(requantize(acc, word, 0, Rounding.FP32), target.zero_point, *node.options["clamp"])
 
 
+def weighted_sums(
+    graph: Graph, node: Node, x: NDArray[np.int8], *, absolute: bool = False
+) -> NDArray[np.float64]:
+    """Sums of a CONV_2D or FULLY_CONNECTED without bias, [rows, columns, O] or [O]; absolute: of the
+    products' magnitudes."""
+    source, weights = graph.tensors[str(node.inputs[0])], graph.tensors[str(node.inputs[1])]
+    assert weights.data is not None
+    w = (weights.data - weights.zero_points.reshape(-1, *[1] * (weights.data.ndim - 1))).astype(np.float64)
+    a = x.astype(np.float64) - source.zero_point
+    if absolute:
+        w, a = np.abs(w), np.abs(a)
+    if node.op == "FULLY_CONNECTED":
+        return w @ a.reshape(-1)
+    options = node.options
+    return window_sums(
+        a[0], w, stride=(options["strideH"], options["strideW"]),
+        dilation=(options["dilationHFactor"], options["dilationWFactor"]), padding=options["pads"],
+        groups=options["groups"],
+    )  # fmt: skip
+
+
 def transposed_sums(
     graph: Graph, node: Node, x: NDArray[np.int8], *, absolute: bool = False
 ) -> NDArray[np.int64]:
@@ -161,7 +182,7 @@ def element_record(graph: Graph, node: Node) -> Element:
     scales = (first.scale, second.scale, target.scale)
     zeros = (first.zero_point, second.zero_point, target.zero_point)
     record = fp32_element(kind, scales, zeros, node.options["clamp"])
-    if kind == Elementwise.SUB:
+    if kind == Elementwise.SUB or node.options.get("in_float", False):
         return record
     return fit_fp32_element(kind, scales, record, unsigned=target.unsigned)
 
@@ -178,9 +199,10 @@ def _elementwise(graph: Graph, node: Node, values: Values, target: Tensor, exact
     scales = (tensors[0].scale, tensors[1].scale, target.scale)
     zeros = (tensors[0].zero_point, tensors[1].zero_point, target.zero_point)
     low, high = node.options["clamp"]
-    if exact and kind == Elementwise.SUB:
+    if exact and (kind == Elementwise.SUB or node.options.get("in_float", False)):
         # ONNX Runtime has no quantised difference.
-        real = ort.dequantize(x1, scales[0], zeros[0]) - ort.dequantize(x2, scales[1], zeros[1])
+        function = {Elementwise.ADD: np.add, Elementwise.SUB: np.subtract, Elementwise.MUL: np.multiply}[kind]
+        real = function(ort.dequantize(x1, scales[0], zeros[0]), ort.dequantize(x2, scales[1], zeros[1]))
         return ort.quantize(real, scales[2], zeros[2], np.int8).clip(low, high)
     if not exact:
         first, second = operands(graph, node)

@@ -150,8 +150,10 @@ def compile_network(model: bytes | Graph, config: Config, images: int = 1, optim
         if isinstance(lowered, Alias):
             aliases.append(lowered)
             continue
-        if np.prod(target.shape) != np.prod(layout):
-            raise UnsupportedError(node.name, node.op, f"output is {list(target.shape)}, expected {layout}")
+        if not _lies_like(target.shape, layout):
+            raise UnsupportedError(
+                node.name, node.op, f"output is {list(target.shape)}, expected {[1, *layout]}"
+            )
         layers.append(lowered)
     if not layers:
         raise CompileError("the network computes nothing")
@@ -170,6 +172,14 @@ def _lowered(graph: Graph, context: Context) -> Iterator[tuple[Node, Layer | Ali
     for node in graph.nodes:
         for layer in lower(node, context):
             yield node, layer
+
+
+def _lies_like(shape: tuple[int, ...], layout: Layout) -> bool:
+    """Whether a tensor of that shape is that layout with neighbouring dimensions merged, if any: all of them
+    in a flattened image, rows and columns where every pixel is a row of a fully connected layer."""
+    starts = np.cumprod(layout[::-1]).tolist()
+    ends = np.cumprod(shape[::-1], dtype=np.int64).tolist()
+    return ends[-1:] == starts[-1:] and all(end in (1, *starts) for end in ends)
 
 
 def _check_input(context: Context, name: str) -> None:

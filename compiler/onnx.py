@@ -12,7 +12,7 @@ Nodes of the result, beside those of the TFLite schema (with padding "EXPLICIT" 
 ends of a fused activation, in place of its name): TABLE with `table` int8 [256]; CONV_2D with `groups`;
 AVERAGE_POOL_2D with `include_padding`; PERMUTE_CHANNELS with `order`, a permutation of the channels;
 RESIZE_NEAREST with `factors`; CONV_TRANSPOSE, whose stride is its kernel. `in_float` marks an operator that
-the runtime has in float32 only.
+the runtime computes in float32: it has no other form of it, or types or a clamp behind it keep it from that.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compiler.errors import CompileError, UnsupportedError
 from compiler.ir import Graph
 from compiler.onnx_build import Builder
+from compiler.onnx_file import element_type, parse
 from compiler.onnx_ops import OPERATORS, convert_operator
 from compiler.onnx_values import Constant, Function, Hosted, Input, Pending, Quantisation, Stored, Value
 from models.ort import quantize
@@ -44,12 +44,7 @@ def read_onnx(model: bytes) -> Graph:
     Raises CompileError when the bytes are not one quantised network with static shapes, UnsupportedError for
     a node that the graph cannot express; each is one line for the user.
     """
-    try:
-        parsed = onnx.load_model_from_string(model)
-    except Exception as error:  # protobuf's own exceptions differ between its implementations
-        raise CompileError(f"not an .onnx file, or a truncated one: {error}".replace("\n", " ")) from error
-    if not parsed.graph.node:
-        raise CompileError("not an .onnx file, or an empty one: it has no nodes")
+    parsed = parse(model)
     operators = {node.op_type for node in parsed.graph.node}
     if not any(name in ("QuantizeLinear", "DequantizeLinear") or name.startswith("Q") for name in operators):
         raise CompileError(
@@ -68,11 +63,6 @@ class _Reader:
         self.values = self.builder.values
         self.host: list[str] = []
         for initializer in self.graph.initializer:
-            if initializer.data_location == onnx.TensorProto.EXTERNAL:
-                raise CompileError(
-                    f"initializer {initializer.name!r} lies in another file; save the model as one file "
-                    "(onnx.save_model(..., save_as_external_data=False))"
-                )
             self.values[initializer.name] = Constant(numpy_helper.to_array(initializer))
         self.inputs = [self._input(info) for info in self.graph.input if info.name not in self.values]
 
@@ -103,7 +93,7 @@ class _Reader:
             raise CompileError(
                 f"input {info.name!r} has shape {sizes}; only one image at a time is supported"
             )
-        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        dtype = element_type(info)
         if dtype not in (np.float32, *QUANTISED_TYPES):
             raise CompileError(f"input {info.name!r} is {dtype}; float32, int8 or uint8 is needed")
         self.values[info.name] = Input(info.name, tuple(sizes), dtype)
@@ -128,6 +118,12 @@ class _Reader:
             self._convert(node)
         except ValueError as error:
             raise self.builder.fail(node, str(error)) from error
+        except LookupError as error:
+            # Every operator takes inputs by number and attributes by name.
+            raise self.builder.fail(node, f"the file lacks an input or attribute ({error})") from error
+        except (TypeError, AttributeError, ArithmeticError) as error:
+            # An attribute of another type, or one that is 0.
+            raise self.builder.fail(node, f"the file contradicts itself ({error})") from error
 
     def _convert(self, node: Any) -> None:
         operator = node.op_type

@@ -63,4 +63,4 @@ def _scale(node: Any, constants: dict[str, NDArray]) -> NDArray | None:
     """Of a DequantizeLinear node."""
     if node is None or node.op_type != "DequantizeLinear":
         return None
-    return constants.get(node.input[1])
+    return constants.get(node.input[1]) if len(node.input) > 1 else None

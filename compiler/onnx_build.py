@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -223,6 +224,23 @@ class Builder:
         self.table(node, Function(tensor, "x", "x", (), {}), name, q)
         self.origins[name] = replace(self.origins[name], name="")
         return name
+
+    def fused(
+        self, node: Any, sources: Iterable[str], tensor: Tensor, q: Quantisation, ends: tuple[float, float]
+    ) -> dict[str, Any]:
+        """`clamp` and `in_float`, the options of an operator that reads these activations and has a Relu or
+        Clip (ends) behind it.
+
+        Between QuantizeLinear nodes ONNX Runtime computes in integers only where the clamp cuts nothing off
+        that the output's type does not, and where all activations have one type.
+        """
+        limits = np.iinfo(q.dtype)
+        low, high = (
+            (end - int(q.zero_points[0])) * np.float32(tensor.scale) for end in (limits.min, limits.max)
+        )
+        types = {self.origins[name].dtype for name in sources} | {q.dtype}
+        real = not node.op_type.startswith("Q") and (ends[0] > low or ends[1] < high or len(types) > 1)
+        return {"clamp": self.clamp(tensor, q, ends), "in_float": bool(real)}
 
     def clamp(self, tensor: Tensor, q: Quantisation, ends: tuple[float, float]) -> tuple[int, int]:
         """A real range as int8 levels of the output: rounding keeps order, so clamping may come after it."""

@@ -50,7 +50,7 @@ def quantised(model: bytes, samples: Sequence[Mapping[str, NDArray]]) -> bytes:
     """
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)
+    root.setLevel(logging.CRITICAL)  # what fails is said in one line, below
     onnxruntime.set_default_logger_severity(3)  # its warnings about the user's model are not the user's
     try:
         with tempfile.TemporaryDirectory() as folder:

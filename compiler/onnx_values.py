@@ -61,9 +61,9 @@ class Pending:
     clamp: tuple[float, float] = (-inf, inf)
 
     def clamped(self, low: float, high: float) -> Pending:
-        """With a Relu or Clip behind it."""
-        bottom, top = self.clamp
-        return replace(self, clamp=(min(max(bottom, low), high), max(min(top, high), low)))
+        """With a Relu or Clip behind it; where low is above high, everything becomes high, as in ONNX."""
+        bottom, top = (min(max(end, low), high) for end in self.clamp)
+        return replace(self, clamp=(bottom, top))
 
 
 @dataclass(frozen=True)

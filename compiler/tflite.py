@@ -22,6 +22,7 @@ def _names(cls: type) -> dict[int, str]:
 
 
 _OPERATORS = _names(schema.BuiltinOperator)
+_TENSOR_TYPES = _names(schema.TensorType)
 _ENUM_OPTIONS = {
     "padding": _names(schema.Padding),
     "fusedActivationFunction": _names(schema.ActivationFunctionType),
@@ -83,9 +84,11 @@ def _graph(parsed: Any) -> Graph:
                 options=_options(operator.builtinOptions),
             )
         )
-    return Graph(
-        tensors, nodes, tuple(names[i] for i in graph.inputs), tuple(names[i] for i in graph.outputs)
-    )
+    if not len(graph.outputs):
+        raise CompileError("the .tflite file has no outputs: nobody asks for what it computes")
+    # A file may name one twice; it is one all the same.
+    inputs, outputs = (tuple(dict.fromkeys(names[i] for i in part)) for part in (graph.inputs, graph.outputs))
+    return Graph(tensors, nodes, inputs, outputs)
 
 
 def _operator_name(code: Any) -> str:
@@ -98,14 +101,18 @@ def _operator_name(code: Any) -> str:
 def _unique_names(tensors: list[Any]) -> list[str]:
     names: list[str] = []
     for index, tensor in enumerate(tensors):
-        name = (tensor.name or b"").decode("utf-8", "replace")
+        try:
+            name = (tensor.name or b"").decode()
+        except UnicodeDecodeError as error:  # LiteRT has no use for it either
+            raise CompileError(f"damaged .tflite file: the name of tensor {index} is no text") from error
         names.append(name if name and name not in names else f"{name}#{index}")
     return names
 
 
 def _tensor(name: str, tensor: Any, buffers: list[Any]) -> Tensor:
     if tensor.type not in _DTYPES:
-        raise CompileError(f"tensor {name!r} has type {tensor.type}, which no operator here takes")
+        kind = _TENSOR_TYPES.get(tensor.type, tensor.type)
+        raise CompileError(f"tensor {name!r} has type {kind}, which no operator here takes")
     dtype = _DTYPES[tensor.type]
     shape = tuple(int(size) for size in ([] if tensor.shape is None else tensor.shape))
     if any(size < 0 for size in shape) or prod(shape) > VALUES_MAX:

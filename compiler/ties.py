@@ -9,11 +9,21 @@ the core, can be off by. A difference anywhere else has another reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from compiler.interpret import Values, element_record, levels, operands, run_node, transposed_sums
+from compiler.interpret import (
+    Values,
+    element_record,
+    levels,
+    operands,
+    run_node,
+    transposed_sums,
+    weighted_sums,
+)
 from compiler.ir import Graph, Node
 from models.elementwise import Elementwise
 
@@ -35,9 +45,9 @@ def proven(
     """Where `found`, the core's result, is right although the runtime's arithmetic gives its neighbour.
 
     values: of the node's inputs, at least. runtime: what the runtime itself has made of them, if it had the
-    same; else its float model says it, which an operator `in_float` does not have. True where the core's
-    integer rule gives `found`, the runtime gives the next value up or down, and the real value lies so close
-    to the tie between them that float32 can miss it.
+    same; else its float model says it, which of the operators `in_float` only element-wise ones have. True
+    where the core's integer rule gives `found`, the runtime gives the next value up or down, and the real
+    value lies so close to the tie between them that float32 can miss it.
     """
     if node.op not in ROUNDED_ONCE and not node.options.get("in_float", False):
         return np.zeros(found.shape, dtype=bool)
@@ -49,9 +59,7 @@ def proven(
 
 def near_tie(graph: Graph, node: Node, values: Values, tie: Real) -> NDArray[np.bool_]:
     """Whether the real result lies within reach of `tie`, in levels of the output, of the output's shape."""
-    bounds = {"AVERAGE_POOL_2D": _average, "MEAN": _mean, "CONV_TRANSPOSE": _transposed}.get(
-        node.op, _elementwise
-    )
+    bounds = _BOUNDS.get(node.op, _elementwise)
     real, reach = bounds(graph, node, values)
     shape = graph.tensors[node.name].shape
     return (np.abs(real.reshape(shape) - tie) <= SLACK * reach.reshape(shape)).astype(bool)
@@ -96,18 +104,20 @@ def _mean(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
     return real + target.zero_point, UNIT * reach
 
 
-def _transposed(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
-    """As _average; whatever the order of the runtime's sums."""
+def _weighted(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
+    """Of an operator with weights, as _average; whatever the order of the runtime's sums."""
     source, weights = (graph.tensors[str(name)] for name in node.inputs[:2])
     target, x = graph.tensors[node.name], values[source.name]
     scales = source.scale * weights.scales.astype(np.float64)
-    total = transposed_sums(graph, node, x).astype(np.float64)
-    size = transposed_sums(graph, node, x, absolute=True).astype(np.float64)
+    sums = transposed_sums if node.op == "CONV_TRANSPOSE" else weighted_sums
+    total = sums(graph, node, x).astype(np.float64)
+    size = sums(graph, node, x, absolute=True).astype(np.float64)
     if node.inputs[2] is not None:
         bias = levels(values, graph.tensors[node.inputs[2]]).astype(np.float64)
         total, size = total + bias, size + np.abs(bias)
     # Two values and a product per tap, the sums, the quotient; the core's multiplier, sum and product.
-    depth = x.shape[-1]
+    assert weights.data is not None
+    depth = x.shape[-1] if node.op == "CONV_TRANSPOSE" else weights.data[0].size
     reach = UNIT * (depth + 3 + 2 + 4) * size * (scales / target.scale)
     return total * (scales / target.scale) + target.zero_point, reach
 
@@ -131,7 +141,7 @@ def _elementwise(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
     real = centred[0] * ratios[0] + sign * (centred[1] * ratios[1])
     core = (centred[0] * record.m1 + sign * (centred[1] * record.m2)) * 2.0**-record.s_out
     terms = np.abs(centred[0]) * ratios[0] + np.abs(centred[1]) * ratios[1]
-    if kind == Elementwise.SUB:
+    if kind == Elementwise.SUB or node.options.get("in_float", False):
         # The runtime: two products, their difference, the quotient.
         reach = terms + 2 * np.abs(real)
     else:
@@ -141,3 +151,10 @@ def _elementwise(graph: Graph, node: Node, values: Values) -> tuple[Real, Real]:
         raw = sum(np.abs(a + shift) * ratio for a, ratio in zip(x, ratios, strict=True))
         reach = terms + 4 * zeros + raw + np.abs(real) + 3 * top
     return real + target.zero_point, UNIT * reach + np.abs(core - real)
+
+
+_BOUNDS: dict[str, Callable[[Graph, Node, Values], tuple[Real, Real]]] = {
+    "AVERAGE_POOL_2D": _average,
+    "MEAN": _mean,
+    **dict.fromkeys(("CONV_2D", "CONV_TRANSPOSE", "FULLY_CONNECTED"), _weighted),
+}

@@ -39,23 +39,43 @@ def conv2d(
         raise ValueError(f"x {x.shape}, w {w.shape} and bias {bias.shape} do not belong together")
     span = ((kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1)
     top, bottom, left, right = padding
-    # float64: BLAS is exact while the sum of magnitudes stays below 2^53, that is below 2^38 taps.
-    centred = np.pad(x.astype(np.float64) - x_zp, ((top, bottom), (left, right), (0, 0)))
-    if centred.shape[0] < span[0] or centred.shape[1] < span[1]:
-        raise ValueError(f"padded input {centred.shape[:2]} is smaller than the window {span}")
+    padded = (x.shape[0] + top + bottom, x.shape[1] + left + right)
+    if padded[0] < span[0] or padded[1] < span[1]:
+        raise ValueError(f"padded input {padded} is smaller than the window {span}")
+    centred, weights = x.astype(np.float64) - x_zp, w.astype(np.float64) - w_zp
+    sums = window_sums(centred, weights, stride=stride, dilation=dilation, padding=padding, groups=groups)
+    return (sums.astype(np.int64) + bias).astype(np.int32)
+
+
+def window_sums(
+    x: NDArray[np.float64],
+    w: NDArray[np.float64],
+    *,
+    stride: Pair,
+    dilation: Pair,
+    padding: Padding,
+    groups: int,
+) -> NDArray[np.float64]:
+    """Sum of x * w over each window, [OH, OW, O]; padding adds nothing. x: [H, W, C]; the rest as `conv2d`.
+
+    Of integers of nine bits it is exact: their magnitudes add up to less than 2^53 below 2^37 taps.
+    """
+    outputs, kh, kw, channels = w.shape
+    span = ((kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1)
+    top, bottom, left, right = padding
+    centred = np.pad(x, ((top, bottom), (left, right), (0, 0)))
     windows = sliding_window_view(centred, span, axis=(0, 1))
     taps = windows[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
     rows, columns = taps.shape[:2]
-    weights = w.astype(np.float64) - w_zp
     if groups == 1:
         patches = taps.transpose(0, 1, 3, 4, 2).reshape(rows * columns, kh * kw * channels)
-        sums = patches @ weights.reshape(outputs, -1).T
+        sums = patches @ w.reshape(outputs, -1).T
     else:
         split = taps.reshape(rows, columns, groups, channels, kh, kw)
         grouped = split.transpose(2, 0, 1, 4, 5, 3).reshape(groups, rows * columns, kh * kw * channels)
-        products = grouped @ weights.reshape(groups, outputs // groups, -1).transpose(0, 2, 1)
+        products = grouped @ w.reshape(groups, outputs // groups, -1).transpose(0, 2, 1)
         sums = products.transpose(1, 0, 2).reshape(rows * columns, outputs)
-    return (sums.astype(np.int64) + bias).astype(np.int32).reshape(rows, columns, outputs)
+    return sums.reshape(rows, columns, outputs)
 
 
 def tflite_padding(kind: str, size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:

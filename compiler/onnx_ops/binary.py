@@ -62,7 +62,8 @@ def _pending_binary(
             o if isinstance(o, str) else _constant_operand(b, o, label, len(shape), image)
             for o, label in zip(operands, names, strict=True)
         ]
-        b.node(op, tuple(inputs), name, clamp=b.clamp(tensor, q, ends))
+        computed = [o for o in operands if isinstance(o, str)]
+        b.node(op, tuple(inputs), name, **b.fused(node, computed, tensor, q, ends))
 
     return Pending(node.op_type, emit)
 

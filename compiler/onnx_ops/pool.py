@@ -64,7 +64,7 @@ def _pending_average(node: Any, b: Builder, x: str) -> Pending:
 
     def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:
         tensor = b.add(name, (1, channels, *window.output((rows, columns))), q)
-        options = window.options() | {"include_padding": include, "clamp": b.clamp(tensor, q, ends)}
+        options = window.options() | {"include_padding": include} | b.fused(node, [x], tensor, q, ends)
         b.node("AVERAGE_POOL_2D", (x,), name, **options)
 
     return Pending(node.op_type, emit)
@@ -76,7 +76,8 @@ def _pending_mean(node: Any, b: Builder, x: str, keep: bool = True, in_float: bo
     def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:
         tensor = b.add(name, (1, shape[1], 1, 1) if keep else (1, shape[1]), q)
         axes = b.indices(f"{name}/axes", np.array([1, 2]))
-        options = {"keepDims": keep, "in_float": in_float, "clamp": b.clamp(tensor, q, ends)}
+        options = {"keepDims": keep} | b.fused(node, [x], tensor, q, ends)
+        options["in_float"] |= in_float
         b.node("MEAN", (x, axes), name, **options)
 
     return Pending(node.op_type, emit)

@@ -37,7 +37,8 @@ def _pending_conv(node: Any, b: Builder, x: str, weights: Constant, bias_input: 
     def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:
         tensor = b.add(name, (1, outputs, *window.output((rows, columns))), q)
         w = _weights(node, b, weights, data.transpose(0, 2, 3, 1), axis=0)
-        options = window.options() | {"groups": groups, "clamp": b.clamp(tensor, q, ends)}
+        options = window.options() | {"groups": groups} | b.fused(node, [x], tensor, q, ends)
+        options["in_float"] |= _of_other_types(node, b, x, weights)
         b.node("CONV_2D", (x, w, bias), name, **options)
 
     return Pending(node.op_type, emit)
@@ -128,9 +129,17 @@ def _pending_product(
     def emit(name: str, q: Quantisation, ends: tuple[float, float]) -> None:
         tensor = b.add(name, (1, outputs), q)
         w = _weights(node, b, weights, data, axis=0 if transposed else 1)
-        b.node("FULLY_CONNECTED", (x, w, bias), name, clamp=b.clamp(tensor, q, ends))
+        options = b.fused(node, [x], tensor, q, ends)
+        options["in_float"] |= _of_other_types(node, b, x, weights)
+        b.node("FULLY_CONNECTED", (x, w, bias), name, **options)
 
     return Pending(node.op_type, emit)
+
+
+def _of_other_types(node: Any, b: Builder, x: str, weights: Constant) -> bool:
+    """Whether types keep ONNX Runtime from integers: int8 activations need int8 weights."""
+    types = (b.origins[x].dtype, weights.data.dtype)
+    return not node.op_type.startswith("Q") and types == (np.int8, np.uint8)
 
 
 def _real_constant(node: Any, b: Builder, index: int) -> Constant:

@@ -72,14 +72,6 @@ def lower(node: Node, context: Context) -> list[Layer | Alias]:
     """The layers that execute a node, one per output. Raises UnsupportedError, naming what there is."""
     if node.op not in OPERATORS:
         raise UnsupportedError(node.name, node.op, "this operator is not supported", SUPPORTED)
-    delegated = context.graph.delegated
-    if delegated is not None and node.name not in delegated and node.op in OPTIMISED_OTHERWISE:
-        raise UnsupportedError(
-            node.name,
-            node.op,
-            "XNNPACK leaves it to a kernel of TFLite's whose rounding the core does not have; are all scales "
-            "in the file, also the bias's? CONTRACT=tflite runs it",
-        )
     for name in node.inputs:
         tensor = None if name is None else context.graph.tensors[name]
         if tensor and tensor.data is None and tensor.dtype == np.int8 and tensor.name not in context.layouts:
@@ -89,4 +81,16 @@ def lower(node: Node, context: Context) -> list[Layer | Alias]:
     except (IndexError, KeyError) as error:
         # Every operator takes inputs by number and options by name.
         raise UnsupportedError(node.name, node.op, f"the file lacks an input or option ({error})") from error
+    except (ValueError, ArithmeticError) as error:
+        # Of a damaged file: shapes that contradict each other, sizes of zero.
+        raise UnsupportedError(node.name, node.op, f"the file contradicts itself ({error})") from error
+    # Last: what is wrong with the node itself is the better reason.
+    delegated = context.graph.delegated
+    if delegated is not None and node.name not in delegated and node.op in OPTIMISED_OTHERWISE:
+        raise UnsupportedError(
+            node.name,
+            node.op,
+            "XNNPACK leaves it to a kernel of TFLite's whose rounding the core does not have; are all scales "
+            "in the file, also the bias's? CONTRACT=tflite runs it",
+        )
     return [*lowered] if isinstance(lowered, list) else [lowered]

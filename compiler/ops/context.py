@@ -131,7 +131,10 @@ class Context:
         """The optional third input, zeros when absent."""
         if len(node.inputs) < 3 or node.inputs[2] is None:
             return np.zeros(channels, dtype=np.int64)
-        return self.constant(node, node.inputs[2], np.int32).astype(np.int64)
+        data = self.constant(node, node.inputs[2], np.int32).astype(np.int64)
+        if data.shape != (channels,):
+            raise self.fail(node, f"bias {node.inputs[2]!r} is {list(data.shape)}; [{channels}] is needed")
+        return data
 
     def layout(self, node: Node, name: str) -> Layout:
         """Layout of an image-like tensor [1, H, W, C]. Raises for other shapes, flattened ones included."""
@@ -181,7 +184,10 @@ class Context:
             top, bottom, left, right = options["pads"]
             return top, bottom, left, right
         stride = (options["strideH"], options["strideW"])
-        return tflite_padding(options["padding"], size, kernel, stride, dilation)
+        try:
+            return tflite_padding(options["padding"], size, kernel, stride, dilation)
+        except ValueError as error:
+            raise self.fail(node, str(error)) from error
 
     def clamp(self, node: Node, output: Tensor) -> tuple[int, int]:
         """(act_min, act_max) of the fused activation."""

@@ -50,7 +50,9 @@ def lower(node: Node, context: Context) -> PoolLayer:
     apart, arithmetic = 0, context.arithmetic(node)
     try:
         if arithmetic is Arithmetic.ONNX_RUNTIME:
-            record, apart = _fp32(kind, scales, zeros, context.clamp(node, target), target.unsigned)
+            in_float = bool(node.options.get("in_float", False))
+            ends = context.clamp(node, target)
+            record, apart = _fp32(kind, scales, zeros, ends, target.unsigned, in_float)
         elif arithmetic is Arithmetic.XNNPACK:
             record = xnnpack_element(kind, scales, zeros, context.clamp(node, target))
         else:
@@ -103,6 +105,10 @@ def _second(
             )
         return None, other != layout
     shape = second.data.shape
+    if prod(target.shape) != prod(layout):
+        raise context.fail(
+            node, f"constant {list(shape)} makes more of {list(layout)}; it must not be the larger operand"
+        )
     try:
         whole = np.broadcast_to(second.data, target.shape).reshape(layout)
     except ValueError as error:
@@ -120,20 +126,24 @@ def _fp32(
     zeros: tuple[int, int, int],
     ends: tuple[int, int],
     unsigned: bool,
+    in_float: bool,
 ) -> tuple[Element, int]:
-    """(record, pairs of values that ONNX Runtime computes otherwise)."""
+    """(record, pairs of values that ONNX Runtime computes otherwise).
+
+    in_float: it does so between DequantizeLinear and QuantizeLinear; it has no other form of a difference.
+    """
     record = fp32_element(kind, scales, zeros, ends)
-    if kind is Elementwise.SUB:
-        return record, _pairs_apart_sub(scales, record)
+    if kind is Elementwise.SUB or in_float:
+        return record, _pairs_apart_in_float(kind, scales, record)
     record = fit_fp32_element(kind, scales, record, unsigned=unsigned)
     return record, pairs_apart(kind, scales, record, unsigned=unsigned)
 
 
-def _pairs_apart_sub(scales: tuple[float, float, float], record: Element) -> int:
-    """ONNX Runtime has no quantised difference: it subtracts between DequantizeLinear and QuantizeLinear."""
+def _pairs_apart_in_float(kind: Elementwise, scales: tuple[float, float, float], record: Element) -> int:
     values = np.arange(256, dtype=np.uint8).view(np.int8)
     x1, x2 = np.repeat(values, 256), np.tile(values, 256)
-    real = ort.dequantize(x1, scales[0], record.zp1) - ort.dequantize(x2, scales[1], record.zp2)
+    function = {Elementwise.ADD: np.add, Elementwise.SUB: np.subtract, Elementwise.MUL: np.multiply}[kind]
+    real = function(ort.dequantize(x1, scales[0], record.zp1), ort.dequantize(x2, scales[1], record.zp2))
     theirs = ort.quantize(real, scales[2], record.out_zp, np.int8).clip(record.out_min, record.out_max)
-    ours = element(x1, x2, Elementwise.SUB, record, Rounding.FP32)
+    ours = element(x1, x2, kind, record, Rounding.FP32)
     return int(np.count_nonzero(ours != theirs))

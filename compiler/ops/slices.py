@@ -15,6 +15,10 @@ def lower_strided(node: Node, context: Context) -> Layer:
     source, target = tensors_of(node, context)
     begin, end, steps = (context.integers(node, name).tolist() for name in node.inputs[1:4])
     options = node.options
+    if not len(begin) == len(end) == len(steps) <= len(source.shape):
+        raise context.fail(
+            node, f"begin {begin}, end {end} and strides {steps} do not fit {list(source.shape)}"
+        )
     for name in ("ellipsisMask", "newAxisMask", "shrinkAxisMask"):
         if options.get(name):
             raise context.fail(node, f"{name} is {options[name]}; only 0 is supported")
@@ -24,6 +28,9 @@ def lower_strided(node: Node, context: Context) -> Layer:
         raise context.fail(node, f"strides are {steps}; only positive ones are supported")
     ranges = []
     for axis, size in enumerate(source.shape):
+        if axis >= len(begin):  # x[:, 1:4] says nothing of the axes behind
+            ranges.append(range(size))
+            continue
         first = None if options["beginMask"] >> axis & 1 else begin[axis]
         last = None if options["endMask"] >> axis & 1 else end[axis]
         ranges.append(range(*slice(first, last, steps[axis]).indices(size)))

@@ -18,8 +18,13 @@ def lower_equal(node: Node, context: Context) -> list[Layer]:
 
 
 def lower_sizes(node: Node, context: Context) -> list[Layer]:
-    """SPLIT_V: parts of any sizes, which the outputs have."""
-    return _lower(node, context, str(node.inputs[0]), context.integers(node, node.inputs[2]))
+    """SPLIT_V: parts of any sizes, one of them perhaps -1, the rest; the outputs have them, too."""
+    axes, wanted = context.integers(node, node.inputs[2]), context.integers(node, node.inputs[1]).tolist()
+    shapes = [context.graph.tensors[name].shape for name in node.outputs]
+    found = [shape[int(axes[0])] for shape in shapes]
+    if len(wanted) != len(found) or any(w not in (-1, f) for w, f in zip(wanted, found, strict=True)):
+        raise context.fail(node, f"parts of {wanted}, but the outputs have {found} there")
+    return _lower(node, context, str(node.inputs[0]), axes)
 
 
 def _lower(node: Node, context: Context, source: str, axes: np.ndarray) -> list[Layer]:

@@ -303,10 +303,22 @@ class RandomNetwork:
         zeros = {"x_zp": x_zp, "y_zp": self.zero_point}
         return mean(self.x, **zeros, multiplier=multiplier, shift=shift, mode=self._rounding)
 
+    def join_constant(self, op: str, shape: tuple[int, ...], activation: str = "NONE") -> None:
+        """ADD, SUB or MUL of the last tensor and a constant of a shape that broadcasts to it."""
+        value = self.rng.integers(-128, 128, shape).astype(np.int8)
+        scale, zero_point = float(np.float32(self.rng.uniform(0.01, 0.1))), self._zero_point()
+        name = f"constant{len(self.values)}"
+        index = self.builder.add_tensor(name, shape, np.int8, scale, zero_point, data=value)
+        self._join(op, np.broadcast_to(value, (1, *self.x.shape))[0], (index, scale, zero_point), activation)
+
     def join(self, op: str, other: str, activation: str = "NONE") -> None:
         """ADD, SUB or MUL of the last tensor and `other`, an earlier one of the same shape."""
+        self._join(op, self.values[other], self.known[other], activation)
+
+    def _join(self, op: str, o_value: Int8, other: tuple[int, float, int], activation: str) -> None:
+        """other: index in the file, scale and zero point."""
         x_scale, x_zp = self.scale, self.zero_point
-        o_index, o_scale, o_zp = self.known[other]
+        o_index, o_scale, o_zp = other
         if op == "mul":
             self.scale = float(np.float32(x_scale * o_scale * self.rng.uniform(40, 120)))
         else:
@@ -317,7 +329,7 @@ class RandomNetwork:
         fp32 = self.contract == "fp32"
         record = (xnnpack_element if fp32 else tflite_element)(kind, scales, zeros, self._ends(activation))
         mode = Rounding.FP32 if fp32 else self._rounding
-        value = element(self.x, self.values[other], kind, record, mode)
+        value = element(self.x, o_value, kind, record, mode)
         if fp32 and op == "mul" and self.last == o_index:
             to = (x_scale, x_zp, self.scale, self.zero_point)
             value = apply_table(self.x, xnnpack.square_table(*to, self._ends(activation)))

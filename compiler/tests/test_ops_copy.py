@@ -100,6 +100,25 @@ def test_split(axis: int) -> None:
     assert_same(b.finish([x], parts), rng.integers(-128, 128, shape).astype(np.int8))
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "steps"),
+    [((0, 1), (1, 5), (1, 1)), ((0, 0, 1), (1, 6, 4), (1, 2, 2)), ((0,), (1,), (1,))],
+)
+def test_slice_that_says_nothing_of_the_last_axes(
+    begin: tuple[int, ...], end: tuple[int, ...], steps: tuple[int, ...]
+) -> None:
+    """x[:, 1:5] of an image."""
+    value = generator("short", begin).integers(-128, 128, (1, 6, 4, 9)).astype(np.int8)
+    kept = value[tuple(slice(*bounds) for bounds in zip(begin, end, steps, strict=True))]
+    b = TfliteBuilder()
+    x = b.add_tensor("x", value.shape, np.int8, 0.1, 3)
+    m = b.add_tensor("m", kept.shape, np.int8, 0.1, 3)
+    y = b.add_tensor("y", kept.shape, np.int8, 0.1, 3)
+    b.strided_slice(x, m, begin, end, steps)
+    b.leaky_relu(m, y, alpha=0.5)
+    assert_same(b.finish([x], [y]), value)
+
+
 def test_shape_arithmetic_of_a_converter_is_dropped() -> None:
     """SHAPE, STRIDED_SLICE, PACK and RESHAPE: what Keras' Reshape becomes."""
     b = TfliteBuilder()

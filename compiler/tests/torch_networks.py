@@ -1,8 +1,9 @@
 """Random QDQ networks in the form in which PyTorch's quantisers export them; no torch is needed.
 
 What differs from ONNX Runtime's own quantiser: scales and zero points in Constant nodes, activations uint8
-(eager mode: 7 bits of them), weights that the file quantises itself, float32 biases, Relu and ReLU6 fused or
-between quantisations of their own, hard swish and SiLU taken apart, means over [2, 3], opset 18.
+(eager mode: 7 bits of them) or symmetric around the middle of their type, weights that the file quantises
+itself, float32 biases, Relu and ReLU6 fused or between quantisations of their own, hard swish and SiLU taken
+apart, means over [2, 3], opset 18.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ OPSET = 18
 
 class TorchNetwork:
     """Grows from a float input "x". dtype: of activations; levels: of their range (7 bits in eager mode).
+    symmetric: activations have their type's middle as zero point, also behind a Relu.
     stored: weights are integers in the file, else it quantises float ones."""
 
     def __init__(
@@ -29,11 +31,12 @@ class TorchNetwork:
         *,
         dtype: type = np.uint8,
         bits: int = 8,
+        symmetric: bool = False,
         stored: bool = True,
         per_channel: bool = True,
     ) -> None:
         self.rng, self.shape, self.dtype, self.bits = rng, (1, *shape), dtype, bits
-        self.stored, self.per_channel = stored, per_channel
+        self.symmetric, self.stored, self.per_channel = symmetric, stored, per_channel
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.sample = rng.normal(0, 1, self.shape).astype(np.float32)
@@ -78,6 +81,9 @@ class TorchNetwork:
         found = self.value(name)
         self.shape = found.shape
         low, high = min(0.0, float(found.min())), max(0.0, float(found.max()), 1e-3)
+        if self.symmetric:
+            high = max(high, -low)
+            low = -high
         bottom = np.iinfo(self.dtype).min
         scale = np.float32((high - low) / (2**self.bits - 1))
         zero = int(np.clip(np.rint(bottom - low / scale), bottom, np.iinfo(self.dtype).max))
@@ -136,12 +142,14 @@ class TorchNetwork:
 
 def random_torch_network(rng: np.random.Generator) -> TorchNetwork:
     """Convolutions with every activation, a residual block, a concatenation, a pooled head."""
-    dtype, bits = [(np.uint8, 8), (np.uint8, 7), (np.int8, 8)][int(rng.integers(3))]
+    kinds = [(np.uint8, 8, False), (np.uint8, 7, False), (np.int8, 8, False), (np.int8, 8, True)]
+    dtype, bits, symmetric = [*kinds, (np.uint8, 8, True)][int(rng.integers(5))]
     network = TorchNetwork(
         rng,
         (3, *(int(n) for n in rng.integers(10, 16, 2))),
         dtype=dtype,
         bits=bits,
+        symmetric=symmetric,
         stored=bool(rng.random() < 0.5),
         per_channel=bool(rng.random() < 0.7),
     )

@@ -71,18 +71,27 @@ def _read(path: Path, graph: Graph) -> list[dict[str, NDArray]]:
         origin = graph.origins.get(tensor.name)
         planes = origin is not None and origin.image is not None
         return [{tensor.name: _from_pixels(path, read_png(path), tensor, planes)}]
+    return [{tensor.name: image} for image in _images(str(path), read_array(path), tensor)]
+
+
+def read_array(path: Path) -> NDArray:
+    """The array in a .npy file. Raises UserError."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # numpy reads the header as Python, which fails in many ways
         raise UserError(f"INPUT={path}: not a .npy array: {' '.join(str(error).split())}") from error
-    return [{tensor.name: image} for image in _images(str(path), array, tensor)]
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"INPUT={path}: not a .npy array but several of them: name it .npz")
+    return array
 
 
 def _read_npz(path: Path, graph: Graph) -> list[dict[str, NDArray]]:
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive")
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # of the archive, of its compression, or of an array in it
         raise UserError(f"INPUT={path}: not a .npz file: {' '.join(str(error).split())}") from error
     if set(arrays) != set(graph.inputs):
         raise UserError(

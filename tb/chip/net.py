@@ -19,18 +19,19 @@ from compiler.errors import CompileError
 from compiler.ir import Node
 from compiler.network import Compiled, compile_network
 from compiler.onnx_bias import with_integer_biases
+from compiler.onnx_file import parse
 from compiler.onnx_quantise import is_float
 from models.config import Config
 from scripts.tools import BUILD, ROOT, SIMULATORS, UserError, shell
 from tb.chip import job, report, subject_onnx, subject_tflite
 from tb.chip.inputs import random_inputs, read_inputs
-from tb.chip.onnx_border import CALIBRATION, border, calibrated, parse, with_sizes
+from tb.chip.onnx_border import CALIBRATION, border, calibrated, with_sizes
 from tb.chip.runtime import FC_FORMS
 from tb.chip.subject_onnx import OnnxSubject
 from tb.chip.subject_tflite import TfliteSubject
 from tb.chip.verdict import Verdict
 
-CONTRACTS = (*subject_tflite.CONTRACTS, *subject_onnx.CONTRACTS)
+CONTRACTS = tuple(dict.fromkeys((*subject_tflite.CONTRACTS, *subject_onnx.CONTRACTS)))
 # Small networks share one build of the bench: 16 MiB.
 MEM_WORDS = 1 << 20
 
@@ -63,6 +64,11 @@ def run(
     config = Config()
     compiled = compile_network(subject.core, config, len(inputs))
     subject.start()
+    if isinstance(subject, OnnxSubject) and subject.samples:
+        kept = _folder(model) / "quantised.onnx"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(subject.model)
+        print(f"a float network: quantised with {subject.samples} inputs, see {kept}", flush=True)
     usual = contract == ("fp32" if isinstance(subject, OnnxSubject) else "tflite")
     repeat = shell(
         [
@@ -141,11 +147,7 @@ def _open_onnx(
         face = border(parsed)
         samples = read_inputs(source, face) if source else random_inputs(face, seed, CALIBRATION)
         raw = calibrated(raw, face, samples)
-        subject = OnnxSubject(raw)
-        kept = _folder(path) / "quantised.onnx"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(raw)
-        print(f"a float network: quantised with {len(samples)} inputs, see {kept}", flush=True)
+        subject = OnnxSubject(raw, samples=len(samples))
     else:
         parsed, biases = with_integer_biases(parsed)
         subject = OnnxSubject(parsed.SerializeToString())
@@ -269,12 +271,19 @@ def _host_row(subject: Subject, node: Node, verdict: Verdict, columns: int) -> l
     return [node.name, f"{node.op} (host)", shape, "-", "-", "-", *["-"] * columns, "-", *found]
 
 
+def _seed(text: str) -> int:
+    """What numpy and both simulators take. Raises ValueError, which argparse words."""
+    if not 0 <= int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text} is not in [0, {(1 << 31) - 1}]")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--input", type=Path, dest="source")
     parser.add_argument("--sim", default="verilator", choices=SIMULATORS)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=_seed, required=True)
     parser.add_argument("--contract", choices=CONTRACTS)
     parser.add_argument("--fc", default="integer", choices=FC_FORMS)
     parser.add_argument("--waves", action="store_true")

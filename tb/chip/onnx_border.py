@@ -9,28 +9,17 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
 
 from compiler.errors import CompileError
 from compiler.ir import Graph, Node, Origin, Tensor
+from compiler.onnx_file import element_type
 from compiler.onnx_quantise import quantised
 from scripts.tools import UserError
-from tb.chip.inputs import Values
+from tb.chip.inputs import Values, read_array
 from tb.chip.png import read_png
 
 CALIBRATION = 4  # seeded random inputs, when the user gives none
 _NONE: NDArray = np.zeros(0)
-
-
-def parse(model: bytes) -> Any:
-    """The ModelProto. Raises CompileError for what is no .onnx file."""
-    try:
-        parsed = onnx.load_model_from_string(model)
-    except Exception as error:  # protobuf's own exceptions differ between its implementations
-        raise CompileError(f"not an .onnx file, or a truncated one: {error}".replace("\n", " ")) from error
-    if not parsed.graph.node:
-        raise CompileError("not an .onnx file, or an empty one: it has no nodes")
-    return parsed
 
 
 def with_sizes(parsed: Any, source: Path | None) -> Any:
@@ -77,8 +66,8 @@ def _size_of(source: Path, sizes: Sequence[int]) -> tuple[int, ...] | None:
     if source.suffix.lower() != ".npy":
         return None
     try:
-        shape = np.load(source, allow_pickle=False).shape
-    except (ValueError, OSError, EOFError):
+        shape = read_array(source).shape
+    except UserError:
         return None  # read_inputs says what is wrong with it
     count = len(sizes) - 1
     return shape[-count:] if len(shape) in (count, count + 1) else None
@@ -123,7 +112,10 @@ def _type(info: Any) -> tuple[np.dtype, tuple[int, ...]]:
             f"input {info.name!r} has shape {sizes}; one image, every size but the first fixed, is needed "
             "(an INPUT that is a .npy array or a .png image fixes them)"
         )
-    return np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)), (1, *sizes[1:])
+    dtype = element_type(info)
+    if dtype not in (np.float32, np.int8, np.uint8):
+        raise CompileError(f"input {info.name!r} is {dtype}; float32, int8 or uint8 is needed")
+    return dtype, (1, *sizes[1:])
 
 
 def calibrated(model: bytes, face: Graph, samples: Sequence[Values]) -> bytes:

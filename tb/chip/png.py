@@ -15,6 +15,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # colour type: (values stored per pixel, of which are shown)
 COLOURS = {0: (1, 1), 2: (3, 3), 3: (1, 3), 4: (2, 1), 6: (4, 3)}
 
+BYTES_MAX = 1 << 30  # of the pixels; more than any network's input
+
 
 def read_png(path: Path) -> NDArray[np.uint8]:
     """uint8 [rows, columns, 1 or 3]. Raises UserError for what is not such an image."""
@@ -52,11 +54,18 @@ def decode(raw: bytes) -> NDArray[np.uint8]:
             f"{depth} bits, colour type {colour}, interlaced {interlaced}; 8 bits, plain, is needed"
         )
     stored, shown = COLOURS[colour]
-    lines = np.frombuffer(zlib.decompress(packed), np.uint8)
-    if lines.size != rows * (1 + columns * stored):
-        raise ValueError(f"it holds {lines.size} bytes of pixels, not {rows * (1 + columns * stored)}")
+    size = rows * (1 + columns * stored)
+    if not rows or not columns or size > BYTES_MAX:
+        raise ValueError(f"it has {rows} rows and {columns} columns")
+    # No more than the header promises: a small file can unpack to gigabytes.
+    lines = np.frombuffer(zlib.decompressobj().decompress(packed, size + 1), np.uint8)
+    if lines.size != size:
+        held = "more" if lines.size > size else lines.size
+        raise ValueError(f"it holds {held} bytes of pixels, not {size}")
     image = _unfilter(lines.reshape(rows, -1), stored).reshape(rows, columns, stored)
     if colour == 3:
+        if 3 * int(image.max()) + 3 > len(palette):
+            raise ValueError(f"its palette of {len(palette)} bytes lacks colour {image.max()}")
         return np.frombuffer(palette, np.uint8).reshape(-1, 3)[image[..., 0]]
     return image[..., :shown].copy()
 

@@ -56,6 +56,8 @@ class Runtime:
                 _reference(part, fully_connected, special) for part, special in _by_kernels(model, graph)
             ]
         # An input of the network that nothing reads may be in no part.
+        for part in self.parts:
+            _check_shapes(part, graph)
         names = list(graph.tensors)
         given = [[names[d["index"]] for d in part.get_input_details()] for part in self.parts]
         self.given = given
@@ -122,6 +124,18 @@ def _interpreter(model: bytes, resolver: OpResolverType) -> Interpreter:
     except (RuntimeError, ValueError) as error:
         raise UserError(f"LiteRT refuses the model: {one_line(error)}") from error
     return interpreter
+
+
+def _check_shapes(interpreter: Interpreter, graph: Graph) -> None:
+    """LiteRT computes the shapes of all tensors; raises UserError where the file says something else."""
+    found = {detail["index"]: tuple(detail["shape"].tolist()) for detail in interpreter.get_tensor_details()}
+    for number, tensor in enumerate(graph.tensors.values()):
+        # Without values: known only when the network runs.
+        if 0 not in found.get(number, (0,)) and found[number] != tensor.shape:
+            raise UserError(
+                f"tensor {tensor.name!r} is {list(tensor.shape)} in the model; LiteRT makes "
+                f"{list(found[number])} of its inputs: the file is damaged"
+            )
 
 
 def one_node(model: bytes, graph: Graph, number: int) -> Runtime:

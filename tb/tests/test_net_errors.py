@@ -205,6 +205,68 @@ def test_npz_must_name_every_input(capsys: pytest.CaptureFixture[str], model: Pa
     assert "it has the arrays other; the network's inputs are x" in refused(capsys, model, tmp_path / "x.npz")
 
 
+def test_arrays_under_the_wrong_name(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros(SHAPE, np.int8))
+    np.save(tmp_path / "y.npy", np.zeros(SHAPE, np.int8))
+    several = (tmp_path / "x.npz").rename(tmp_path / "x.npy")
+    one = (tmp_path / "y.npy").rename(tmp_path / "y.npz")
+    assert "several of them: name it .npz" in refused(capsys, model, several)
+    assert "not a .npz file" in refused(capsys, model, one)
+
+
+def test_no_damage_of_an_array_ends_in_a_traceback(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    """numpy reads the header as an expression of Python's, which has errors of its own."""
+    source = tmp_path / "x.npy"
+    np.save(source, np.zeros((6, 5, 4), np.int8))
+    raw = source.read_bytes()
+    for at in range(8, 128, 3):
+        source.write_bytes(raw[:at] + bytes([raw[at] ^ 8]) + raw[at + 1 :])
+        assert "INPUT=" in refused(capsys, model, source)
+
+
+@pytest.mark.parametrize("sizes", [(0, 0), (2**31 - 1, 2**31 - 1), (1, 3)])
+def test_png_that_holds_other_than_it_says(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, sizes: tuple[int, int]
+) -> None:
+    source = png(tmp_path / "x.png", np.zeros(SHAPE, np.uint8), 2)
+    raw = source.read_bytes()
+    header = b"IHDR" + struct.pack(">II", *sizes) + raw[24:29]
+    source.write_bytes(raw[:12] + header + struct.pack(">I", zlib.crc32(header)) + raw[33:])
+    message = refused(capsys, model, source)
+    assert "it holds more bytes of pixels, not 12" in message if sizes == (1, 3) else "rows and" in message
+
+
+def test_png_without_the_colours_of_its_palette(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    source = png(tmp_path / "x.png", np.full((6, 5, 1), 7, np.uint8), 3)
+    assert "its palette of 0 bytes lacks colour 7" in refused(capsys, model, source)
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**31), "x"])
+def test_seed_that_is_none(capsys: pytest.CaptureFixture[str], model: Path, seed: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        net.main(["--model", str(model), "--seed", seed])
+    assert caught.value.code == 2
+    assert f"--seed: {'invalid' if seed == 'x' else seed}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", [(1, 120), (6, 5, 4), (30, 4)])
+def test_shape_that_litert_computes_otherwise(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    b = TfliteBuilder()
+    x = b.add_tensor("x", (1, *SHAPE), np.int8, 0.1)
+    w = b.add_tensor("w", (4, 1, 1, 3), np.int8, 0.01, data=np.ones((4, 1, 1, 3), np.int8))
+    k = b.add_tensor("k", (4,), np.int32, 0.001, data=np.zeros(4, np.int32))
+    y = b.add_tensor("y", shape, np.int8, 0.1)
+    b.conv2d(x, w, k, y)
+    message = refused(capsys, built(tmp_path / "f.tflite", b, [x], [y]))
+    assert f"tensor 'y' is {list(shape)} in the model; LiteRT makes [1, 6, 5, 4]" in message
+
+
 class Reached(Exception):
     """The damage was harmless: the network came as far as LiteRT."""
 

@@ -71,7 +71,7 @@ module npu_fetch #(
   wire permitted;
   wire issue = wanted && permitted && !in_flight && free >= {1'b0, size};
   // What is read ahead in vain is no error: only a command that is needed now, because all before it are handed out.
-  wire refused = wanted && !permitted && !in_flight && free == 4'd8;
+  wire refused = wanted && !permitted && free == 4'd8;
   wire [7:0] beats = {5'd0, size} << LOG_BEATS;
 
   npu_page_window #(
@@ -129,7 +129,7 @@ module npu_fetch #(
   ) u_beats (
       .clk(clk),
       .rst_n(rst_n),
-      .in_valid(r_valid && !halt),
+      .in_valid(r_valid),
       .in_ready(queue_ready),
       .in_data(r_data),
       .out_valid(beat_valid),
@@ -139,7 +139,7 @@ module npu_fetch #(
   );
 
   // Room was reserved before the burst was asked for, so queue_ready is never low in use.
-  assign r_ready = queue_ready || halt;
+  assign r_ready = queue_ready;
 
   reg [511:0] cmd;
   reg [LOG_BEATS:0] have;  // beats of cmd that are in
@@ -189,7 +189,7 @@ module npu_fetch #(
       .fields_ok(fields_ok)
   );
 
-  wire good = cmd_valid && known && fields_ok && !ended;
+  wire good = cmd_valid && known && fields_ok;
 
   assign cmd_data = {number, cmd};
   assign load_valid = good && opcode == OP_LOAD;

@@ -28,6 +28,9 @@ BENCH = Bench(
     public=[("axi_peers", "*"), ("axi_rules", "rule")],
 )
 
+# Of a test that waits for answers: ten times what the slowest has taken. One that hangs has failed at once.
+LIMITED: dict[str, Any] = {"timeout_time": 1500, "timeout_unit": "us"}
+
 
 async def our_traffic(env: PeerEnv, count: int, break_item: Callable[[Axi4Item], None] | None = None) -> None:
     """Random bursts of our manager, as many under way as it takes; each answer against the model."""
@@ -88,7 +91,7 @@ def check_bursts(env: PeerEnv) -> None:
     assert any(burst.size is not None for burst in bursts), "no narrow burst"
 
 
-@cocotb.test()
+@cocotb.test(**LIMITED)
 @cocotb.parametrize(memory=["theirs", "ours"], run=some(range(2)))
 async def our_manager_agrees_with_the_memory(dut: Any, memory: str, run: int) -> None:
     async with start(PeerEnv, dut, manager="ours", memory=memory) as env:
@@ -156,7 +159,7 @@ async def their_traffic(env: PeerEnv, count: int) -> None:
         await task
 
 
-@cocotb.test()
+@cocotb.test(**LIMITED)
 @cocotb.parametrize(run=some(range(2)))
 async def their_manager_agrees_with_our_memory(dut: Any, run: int) -> None:
     async with start(PeerEnv, dut, manager="theirs", memory="ours") as env:
@@ -191,7 +194,7 @@ async def a_fault_of_their_master_is_named(dut: Any, kind_size: tuple[int, int])
     named("STROBE_LANES")
 
 
-@cocotb.test()
+@cocotb.test(**LIMITED)
 async def exokay_without_an_exclusive_access_is_named(dut: Any) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="theirs") as env:
         env.scoreboard.minimum = 0
@@ -204,7 +207,7 @@ async def exokay_without_an_exclusive_access_is_named(dut: Any) -> None:
     named("RESP_EXOKAY")
 
 
-@cocotb.test()
+@cocotb.test(**LIMITED)
 async def manager_loses_what_reset_cuts_off(dut: Any) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
         for _ in range(lighter(24, 1, 24)):
@@ -254,7 +257,7 @@ def overtake_within_an_id(env: PeerEnv) -> None:
     driver._choose = MethodType(broken, driver)  # type: ignore[method-assign]
 
 
-@cocotb.test(expect_error=Mismatch)
+@cocotb.test(expect_error=Mismatch, **LIMITED)
 @cocotb.parametrize(break_memory=[ignore_strobes, wrap_on_and_on, overtake_within_an_id])
 async def a_broken_memory_is_caught(dut: Any, break_memory: Callable[[PeerEnv], None]) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
@@ -279,7 +282,7 @@ def no_strobes(item: Axi4Item) -> None:
     item.strobes = None
 
 
-@cocotb.test(expect_error=Mismatch)
+@cocotb.test(expect_error=Mismatch, **LIMITED)
 @cocotb.parametrize(break_item=[moving_lanes, narrow_low, no_strobes])
 async def a_broken_manager_is_caught(dut: Any, break_item: Callable[[Axi4Item], None]) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="theirs") as env:
@@ -290,7 +293,7 @@ async def a_broken_manager_is_caught(dut: Any, break_item: Callable[[Axi4Item], 
 # ---------------------------------------------------------------- AXI4-Lite
 
 
-@cocotb.test()
+@cocotb.test(**LIMITED)
 @cocotb.parametrize(run=some(range(2)))
 async def our_axi_lite_manager_agrees_with_their_memory(dut: Any, run: int) -> None:
     async with start(LitePeerEnv, dut, codes=(OKAY, SLVERR, DECERR)) as env:
@@ -302,7 +305,7 @@ async def our_axi_lite_manager_agrees_with_their_memory(dut: Any, run: int) -> N
     assert env.scoreboard.compared == 2 * count()
 
 
-@cocotb.test()
+@cocotb.test(**LIMITED)
 async def exokay_on_axi_lite_is_named(dut: Any) -> None:
     async with start(LitePeerEnv, dut, codes=(EXOKAY,)) as env:
         await env.accesses(True, 2)

@@ -18,7 +18,7 @@ from models.blocks import window_bursts
 from models.decode import decode
 from models.isa import COMMAND_BYTES, PAGE, Window
 from tb.agents.axi4 import Axi4Pins, AxiMemoryAgent, Fault, MemoryTiming
-from tb.agents.burst import DECERR, OKAY, Burst
+from tb.agents.burst import DECERR, OKAY, SLVERR, Burst
 from tb.agents.env import BlockEnv
 from tb.agents.pins import Stalls
 from tb.agents.scoreboard import Scoreboard
@@ -73,6 +73,8 @@ class EngineMonitor(BusWatch):
         super().__init__(name, parent, channel)
         self.waits = [queue.pins for queue in parent.waits.values()]
         self.signals = {name: queue.pins for name, queue in parent.signals.items()}
+        side = {"ar": "r", "aw": "b"}[channel]
+        self.answer = [getattr(self.dut, f"{side}_{pin}") for pin in ("valid", "ready", "resp")]
 
     def halt(self) -> None:
         """High from here on, until reset; tokens on offer may be taken back."""
@@ -105,12 +107,18 @@ class EngineMonitor(BusWatch):
         if value_of(dut.err_valid):
             self.rule(not halted, "an error while halted")
             window = value_of(dut.err_window)
+            self.rule(window or self.answer_fails(), "an error, and no failed answer is taken")
             decerr = 0 if window else value_of(dut.err_decerr)
             env.errors.observe(Failure(decerr, value_of(dut.err_addr), value_of(dut.err_cmd), window))
             self.halt()
         self.rule(
             value_of(dut.stat_wait) == self.waits_for_token(), "stat_wait is not: only a token is missing"
         )
+
+    def answer_fails(self) -> bool:
+        """A beat of read data, or a response, with an error is taken at this edge."""
+        valid, ready, resp = map(value_of, self.answer)
+        return bool(valid and ready and resp in (SLVERR, DECERR))
 
     def waits_for_token(self) -> int:
         """A command could start but for a token: what LOAD_WAIT and STORE_WAIT count."""

@@ -17,7 +17,7 @@ from tb.agents.scoreboard import Idle, Mismatch, Missing
 from tb.bench import Bench, fewer, lighter, quick, some
 from tb.common import scenarios
 from tb.common.commands import Windows, random_window, random_windows
-from tb.common.watch import Gate
+from tb.common.watch import EngineError, Gate
 from tb.load.coverage import STATES
 from tb.load.env import LoadEnv
 
@@ -229,6 +229,34 @@ async def load_reports_an_error_on_any_beat(dut: Any) -> None:
             env.memory.faults.clear()
             await env.reset()
         assert quick() or all(env.cover.bins["error"].values())
+
+
+async def failed_beat_behind_padding(env: LoadEnv) -> None:
+    """A beat with an error, and the row of padding that is written before it lets it wait."""
+    env.memory.faults.append(Fault(False, SLVERR, env.predicted, beat=0))
+    rows = {"pad_top": 1, "pad_left": 60, "run": 1, "count_x": 1}
+    await env.run([random_window(Load, env.rng, env.config, **rows)])
+    await env.halted()
+    env.memory.faults.clear()
+    await env.reset()
+    await env.run([random_window(Load, env.rng, env.config, 20)])
+    await env.drained()
+
+
+@cocotb.test()
+async def load_reports_an_error_when_its_beat_is_taken(dut: Any) -> None:
+    """Not while it waits for the padding before it: env.watch."""
+    async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming()) as env:
+        waits = env.cover.bins["stall"]["data_waits_for_padding"]
+        await failed_beat_behind_padding(env)
+        assert env.cover.bins["stall"]["data_waits_for_padding"] > waits and env.errors.compared == 1
+
+
+@cocotb.test(expect_error=EngineError)
+async def watch_catches_an_error_without_a_failed_beat(dut: Any) -> None:
+    async with start(LoadEnv, dut, stalls=False, timing=MemoryTiming()) as env:
+        env.watch.answer[2] = dut.ar_valid  # in place of the response
+        await failed_beat_behind_padding(env)
 
 
 @cocotb.test()

@@ -11,7 +11,7 @@ import pytest
 
 from compiler.errors import CompileError
 from compiler.onnx import read_onnx
-from compiler.tests.test_onnx import FRONT, Constants, agrees, network, node, scales
+from compiler.tests.onnx_nodes import FRONT, Constants, agrees, network, node, scales
 
 Edit = Callable[[Any], None]
 

@@ -13,7 +13,7 @@ from tb.agents.rules import RULES
 
 AGENTS = ROOT / "tb" / "agents"
 # The bench that tests them.
-BENCH = ("test_agents.py", "coverage.py")
+BENCH = ("test_agents.py", "test_axi_lite.py", "profiles.py", "coverage.py")
 FILES = sorted(file for file in AGENTS.rglob("*.py") if file.name not in BENCH)
 OURS = {"tb", "models", "compiler", "scripts", "coverage", "nets", "bench"}
 PARAMETERS = {

@@ -27,6 +27,7 @@ from models.isa import COMMAND_BYTES, Command, Compute, Conv, Load, Pool, PoolKi
 from tb.chip.job import LATENCY
 
 OUTSTANDING = 8
+READ_QUEUE = 1  # cycles that a word is in npu_read_mux
 START = 200  # cycles from the start of a program to its first read address, fetch included
 # Cycles of rtl/post/npu_post.v: from a word of sums to the word in the output buffer, without and with an
 # element operator; from there to the next descriptor; from the record's last word to the first sum.
@@ -65,7 +66,7 @@ def _ends(commands: list[Command], config: Config) -> list[float]:
         if isinstance(command, Window):
             start = max(came.values(), default=0.0)
             if isinstance(command, Load):
-                start = max(start, loads[0]) + LATENCY
+                start = max(start, loads[0]) + LATENCY + READ_QUEUE
             free[own] = max(free[own], start) + _bus(command, config)
             end = free[own]
             if isinstance(command, Load):

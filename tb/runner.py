@@ -64,8 +64,9 @@ def simulate(
 ) -> Verdict:
     """Run the cocotb tests of `module`, or of several separated by commas, on a finished build.
 
-    seed: 1 to 2^31-1, for Python, $random and registers before reset alike. env: more environment for the
-    tests. test: a regular expression that picks tests by name. plusargs: after the bench's own and +seed.
+    seed: 1 to 2^31-1, for $random, registers before reset and, with the parameters, Python. env: more
+    environment for the tests. test: a regular expression that picks tests by name. plusargs: after the
+    bench's own and +seed.
     folder: where it runs, run/ in the build's folder unless given; runs of one build at the same time need a
     folder each. Output goes to run.log there unless verbose.
     """
@@ -78,6 +79,7 @@ def simulate(
         own += [f"+verilator+seed+{seed}", f"+verilator+rand+reset+{0 if build.coverage else 2}"]
     own_env = {
         "ASSAY_PARAMS": json.dumps(dict(build.params)),
+        "ASSAY_SEED": str(seed),
         "ASSAY_SIM": build.sim,
         # Whose assertions say what they compared. Left to itself cocotb has pytest rewrite all that is
         # imported, numpy too, each time: two thirds of the start.
@@ -92,7 +94,8 @@ def simulate(
             hdl_toplevel_lang="verilog",
             build_dir=build.folder,
             test_dir=folder,
-            seed=seed,
+            # Or all parameter sets would draw the same, and be one test.
+            seed=random.Random(f"{seed} {build.label}").randrange(1, 1 << 31),
             plusargs=[*own, *build.bench.plusargs, *plusargs],
             test_filter=test,
             waves=build.waves,

@@ -167,7 +167,7 @@ import pathlib, signal, sys
 from scripts.regress import __main__ as regress
 from scripts.regress.plan import Plan
 from scripts.tests.test_regress import fake
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it runs in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell has in the background
 work = [fake("quick", "cases('')"), fake("slow", "time.sleep(60)"), fake("never", "cases('')")]
 builds = [fake("slow", "time.sleep(60)")] if {during!r} == "builds" else []
 sys.exit(regress.regress(Plan(builds, work), [1], "", 1, pathlib.Path({str(tmp_path)!r}) / "regress"))

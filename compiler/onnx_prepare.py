@@ -1,7 +1,8 @@
 """A float .onnx network made ready for the quantiser: what it does not know, said in what it knows.
 
 Sums of two become Adds, batch normalisation is taken into a convolution or becomes one, a PRelu with a slope
-per channel becomes the sum of a Relu and a scaled minimum. Element-wise chains of one tensor with scalars
+per channel becomes the sum of a Relu and a scaled minimum, a local response normalisation becomes squares, a
+convolution that adds neighbouring channels, a power and a product. Element-wise chains of one tensor with scalars
 (hard swish in four nodes, a learnt scale and offset) are left in float: they become one table.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
@@ -43,6 +45,8 @@ def rewritten(parsed: Any) -> Any:
             nodes.append(_normalisation(parsed.graph, node, parameters))
         elif node.op_type == "PRelu" and parameters and parameters[0].size > 1:
             nodes += _slopes(parsed.graph, node, parameters[0])
+        elif node.op_type == "LRN" and (channels := _channels(parsed, node.input[0])):
+            nodes += _response(parsed.graph, node, channels)
         else:
             nodes.append(node)
     del parsed.graph.node[:]
@@ -78,6 +82,39 @@ def _slopes(graph: Any, node: Any, slopes: NDArray) -> list[Any]:
         helper.make_node("Mul", [names[1], slope], [names[2]], names[2]),
         helper.make_node("Add", [names[0], names[2]], [y], node.name or y),
     ]
+
+
+def _channels(parsed: Any, name: str) -> int:
+    """Of a tensor [1, C, H, W]; 0 if ONNX cannot tell."""
+    graph = onnx.shape_inference.infer_shapes(parsed).graph
+    for info in (*graph.value_info, *graph.input):
+        sizes = info.type.tensor_type.shape.dim
+        if info.name == name and len(sizes) == 4:
+            return int(sizes[1].dim_value)
+    return 0
+
+
+def _response(graph: Any, node: Any, channels: int) -> list[Any]:
+    """x * (bias + alpha / size * sum of x^2 over `size` channels) ^ -beta: two tables, a convolution that adds, a
+    product."""
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    size, x, y = attributes["size"], node.input[0], node.output[0]
+    distance = np.subtract.outer(np.arange(channels), np.arange(channels))  # from a channel to those it adds
+    near = (distance <= (size - 1) // 2) & (-distance <= size // 2)
+    scalars = {
+        "weights": near[:, :, None, None],
+        "scale": attributes.get("alpha", 1e-4) / size,
+        "bias": attributes.get("bias", 1.0),
+        "power": -attributes.get("beta", 0.75),
+    }
+    w, scale, bias, power = (_constant(graph, f"{y}/{name}", value) for name, value in scalars.items())
+    steps = [("Mul", x, x), ("Conv", "", w), ("Mul", "", scale), ("Add", "", bias), ("Pow", "", power)]
+    nodes, last = [], ""
+    for number, (operator, first, second) in enumerate(steps):
+        out = f"{y}/{number}"
+        nodes.append(helper.make_node(operator, [first or last, second], [out], out))
+        last = out
+    return [*nodes, helper.make_node("Mul", [x, last], [y], node.name or y)]
 
 
 def named(parsed: Any) -> Any:

@@ -12,7 +12,6 @@ from compiler.errors import UnsupportedError
 from compiler.onnx import read_onnx
 from compiler.onnx_prepare import functions, named, rewritten
 from compiler.onnx_quantise import quantised
-from compiler.tests.light_networks import light_network
 from compiler.tests.onnx_networks import FloatNetwork, run_onnx
 from compiler.tests.test_onnx_layers import machine
 from models.config import Config
@@ -60,11 +59,16 @@ def pooled(network: FloatNetwork) -> None:
     network.pool("AveragePool", kernel_shape=[2, 2])
 
 
+def response(network: FloatNetwork) -> None:
+    network.add("LRN", network.last, size=3, alpha=0.3, beta=0.6, bias=1.5)
+
+
 MIDDLES: dict[str, tuple[Callable[[FloatNetwork], None], list[str]]] = {
     "hard swish": (hard_swish, ["TABLE"]),
     "learnt affine": (learnt_affine, ["TABLE"]),
     "squeeze": (squeeze, ["MEAN", "CONV_2D", "CONV_2D", "TABLE", "MUL"]),
     "slopes": (slopes, ["TABLE", "TABLE", "MUL", "ADD"]),
+    "response": (response, ["TABLE", "CONV_2D", "TABLE", "MUL"]),
     "pooled": (pooled, ["TABLE", "TABLE", "AVERAGE_POOL_2D"]),
 }
 
@@ -120,9 +124,11 @@ def test_clamps_stay_with_their_convolution() -> None:
     assert sorted(name.rstrip("0123456789") for name in chosen) == ["mul", "sigmoid"]
 
 
-def test_a_light_network_with_lrn_is_refused() -> None:
-    """AlexNet, Inception v1 and ZFNet normalise across channels; said before anything is calibrated."""
-    model = light_network("inception_v1", SEED)
+def test_what_nothing_can_be_made_of_is_refused() -> None:
+    """Said before anything is calibrated."""
+    network = FloatNetwork(np.random.default_rng(1), (3, 8, 8))
+    network.conv(4, (3, 3))
+    network.add("LpNormalization", axis=1)
     with pytest.raises(UnsupportedError) as caught:
-        quantised(model.SerializeToString(), [])
-    assert caught.value.operator == "LRN" and "supported: Abs, Add" in str(caught.value)
+        quantised(network.model().SerializeToString(), [])
+    assert caught.value.operator == "LpNormalization" and "supported: Abs, Add" in str(caught.value)

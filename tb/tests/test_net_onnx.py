@@ -249,7 +249,7 @@ def test_single_rounding_has_no_runtime(run: Run, tmp_path: Path, capsys: pytest
         ("whole", ("--contract", "tflite"), "an .onnx network has fp32"),
         ("resize", (), "Resize 'v': mode is 'linear'; only nearest is supported"),
         ("lrn", (), "LRN 'v': this operator is not supported; supported: Abs, "),
-        ("float lrn", (), "LRN '"),
+        ("float norm", (), "LpNormalization '"),
     ],
 )
 def test_refusals(
@@ -269,7 +269,7 @@ def test_refusals(
         "half": whole[: len(whole) // 2],
         "resize": network(resize, scales() | k),
         "lrn": network(lrn, scales()),
-        "float lrn": network([node("LRN", "x", "y", size=3)], {}, out_dtype=np.float32),
+        "float norm": network([node("LpNormalization", "x", "y", axis=1)], {}, out_dtype=np.float32),
     }
     model = tmp_path / "bad.onnx"
     model.write_bytes(made[content] if isinstance(content, str) else content)

@@ -2,8 +2,8 @@
 
 Sums of two become Adds, batch normalisation is taken into a convolution or becomes one, a PRelu with a slope
 per channel becomes the sum of a Relu and a scaled minimum, a local response normalisation becomes squares, a
-convolution that adds neighbouring channels, a power and a product. Element-wise chains of one tensor with scalars
-(hard swish in four nodes, a learnt scale and offset) are left in float: they become one table.
+convolution that adds neighbouring channels, a power and a product. Element-wise chains of one tensor with
+scalars (hard swish in four nodes, a learnt scale and offset) are left in float: they become one table.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def _channels(parsed: Any, name: str) -> int:
 
 
 def _response(graph: Any, node: Any, channels: int) -> list[Any]:
-    """x * (bias + alpha / size * sum of x^2 over `size` channels) ^ -beta: two tables, a convolution that adds, a
-    product."""
+    """x * (bias + alpha / size * sum of x^2 over `size` channels) ^ -beta: two tables, a convolution that adds,
+    a product."""
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     size, x, y = attributes["size"], node.input[0], node.output[0]
     distance = np.subtract.outer(np.arange(channels), np.arange(channels))  # from a channel to those it adds

@@ -95,8 +95,8 @@ def _channels(parsed: Any, name: str) -> int:
 
 
 def _response(graph: Any, node: Any, channels: int) -> list[Any]:
-    """x * (bias + alpha / size * sum of x^2 over `size` channels) ^ -beta: two tables, a convolution that adds,
-    a product."""
+    """x * (bias + alpha / size * sum of x^2 over `size` channels) ^ -beta: tables, a convolution that adds, a
+    product."""
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     size, x, y = attributes["size"], node.input[0], node.output[0]
     distance = np.subtract.outer(np.arange(channels), np.arange(channels))  # from a channel to those it adds

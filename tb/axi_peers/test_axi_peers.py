@@ -258,7 +258,7 @@ def overtake_within_an_id(env: PeerEnv) -> None:
 
 
 @cocotb.test(expect_error=Mismatch, **LIMITED)
-@cocotb.parametrize(break_memory=[ignore_strobes, wrap_on_and_on, overtake_within_an_id])
+@cocotb.parametrize(break_memory=some([ignore_strobes, wrap_on_and_on, overtake_within_an_id]))
 async def a_broken_memory_is_caught(dut: Any, break_memory: Callable[[PeerEnv], None]) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
         env.manager.driver.timing = ManagerTiming()
@@ -283,7 +283,7 @@ def no_strobes(item: Axi4Item) -> None:
 
 
 @cocotb.test(expect_error=Mismatch, **LIMITED)
-@cocotb.parametrize(break_item=[moving_lanes, narrow_low, no_strobes])
+@cocotb.parametrize(break_item=some([moving_lanes, narrow_low, no_strobes]))
 async def a_broken_manager_is_caught(dut: Any, break_item: Callable[[Axi4Item], None]) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="theirs") as env:
         await our_traffic(env, 200, break_item)
@@ -328,7 +328,7 @@ BAD_ADDRESSES = {
 
 
 @cocotb.test()
-@cocotb.parametrize(channel=["ar", "aw"], case=list(BAD_ADDRESSES))
+@cocotb.parametrize(channel=["ar", "aw"], case=some(list(BAD_ADDRESSES)))
 async def axi_rules_names_a_bad_address(dut: Any, channel: str, case: str) -> None:
     rule, fields = BAD_ADDRESSES[case]
     values = {"id": 1, "addr": 0, "len": 0, "size": 0, "burst": INCR, "lock": 0, **fields}

@@ -16,6 +16,7 @@ from tb.agents.scoreboard import Mismatch
 from tb.axi_peers.env import PeerEnv
 from tb.axi_peers.exclusive import READ_FAILS, SEQUENCES, Access, exclusive_shape, shape_of
 from tb.axi_peers.traffic import PAGE, Shape
+from tb.bench import some
 
 
 async def transfer(env: PeerEnv, shape: Shape, exclusive: bool, data: bytes) -> tuple[set[int], bytes]:
@@ -101,7 +102,7 @@ class Confuses(ExclusiveMonitor):
 
 
 @cocotb.test(expect_error=Mismatch)
-@cocotb.parametrize(broken=[Forgives, Overlooks, Overreacts, Confuses])
+@cocotb.parametrize(broken=some([Forgives, Overlooks, Overreacts, Confuses]))
 async def a_broken_exclusive_monitor_is_caught(dut: Any, broken: type[ExclusiveMonitor]) -> None:
     async with start(PeerEnv, dut, manager="ours", memory="ours") as env:
         env.subordinate.driver._exclusive = broken()

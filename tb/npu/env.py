@@ -129,10 +129,10 @@ class NpuEnv(BlockEnv):
         self.watch = Watch("watch", self, self.cover)
         self.compared = 0
 
-    def prepare(self, operators: int = 2) -> Image:
+    def prepare(self) -> Image:
         """A new random network in the memory, and a memory of another temper."""
         while True:
-            image = random_image(self.numbers, self.config, operators, dense=False, most=5)
+            image = random_image(self.numbers, self.config, 1 if quick() else 2, dense=False, most=5)
             if image.dram.size <= DRAM and (image.length <= SHORT or not quick()):
                 break
         self.memory.memory[: image.dram.size] = image.dram

@@ -21,7 +21,7 @@ from tb.agents.axi4 import Fault, MemoryTiming
 from tb.agents.burst import SLVERR
 from tb.agents.env import start
 from tb.agents.pins import Stalls, to_int
-from tb.bench import Bench, fewer, light
+from tb.bench import Bench, fewer, light, lighter
 from tb.chip import host
 from tb.chip.mutate import MUTATIONS
 from tb.chip.score import expected_columns
@@ -97,7 +97,7 @@ async def npu_survives_reset_in_flight(dut: Any) -> None:
         watch = env.watch
         moments: list[Callable[[], Any]] = [lambda: True, lambda: watch.writes]
         moments += [partial(watch.works.get, engine) for engine in watch.idle]
-        for there in fewer(env.rng, moments, 2):
+        for there in fewer(env.rng, moments, 4):
             await env.start(env.prepare())
             await env.until(there)
             await env.reset()
@@ -115,7 +115,7 @@ async def npu_survives_any_command(dut: Any) -> None:
     async with start(NpuEnv, dut) as env:
         rng, n = env.numbers, env.config.n
         await env.fill()
-        for i in range(8 if light() else 160):
+        for i in range(lighter(160, 20, 40)):
             env.memory.driver.timing = MemoryTiming()
             env.memory.bursts.clear()
             commands = [bytes(COMMAND_BYTES)]
@@ -185,7 +185,7 @@ async def npu_outputs_follow_no_input_within_a_cycle(dut: Any) -> None:
         outputs.append(getattr(dut, INSIDE[0]))
         for _ in range(repeats(3)):
             await env.start(env.prepare())
-            for _ in range(100):
+            for _ in range(lighter(100, 1, 5)):
                 await env.cycles(env.rng.randint(1, 30))
                 await FallingEdge(dut.clk)
                 for pin, flip in product(inputs, (1, -1)):  # the lowest bit, and all

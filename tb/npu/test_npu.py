@@ -115,7 +115,7 @@ async def npu_survives_any_command(dut: Any) -> None:
     async with start(NpuEnv, dut) as env:
         rng, n = env.numbers, env.config.n
         await env.fill()
-        for i in range(lighter(160, 20, 40)):
+        for i in range(lighter(160, 20, 80)):
             env.memory.driver.timing = MemoryTiming()
             env.memory.bursts.clear()
             commands = [bytes(COMMAND_BYTES)]

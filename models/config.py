@@ -32,17 +32,7 @@ class Config:
     def __post_init__(self) -> None:
         if self.n not in (4, 8, 16, 32):
             raise ValueError(f"n is {self.n}; the array is 4, 8, 16 or 32 wide")
-        for name in (
-            "act_words",
-            "wgt_words",
-            "out_words",
-            "par_words",
-            "res_words",
-            "acc_depth",
-            "line_words",
-            "max_burst",
-        ):
-            value = getattr(self, name)
+        for name, value in vars(self).items():
             if value < 1 or value & (value - 1):
                 raise ValueError(f"{name} is {value}; it must be a power of two")
             if value > 65536:

@@ -37,7 +37,7 @@ def conv2d(
     outputs, kh, kw, channels = w.shape
     if x.ndim != 3 or x.shape[2] != channels * groups or outputs % groups or bias.shape != (outputs,):
         raise ValueError(f"x {x.shape}, w {w.shape} and bias {bias.shape} do not belong together")
-    span = ((kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1)
+    span = _span((kh, kw), dilation)
     top, bottom, left, right = padding
     padded = (x.shape[0] + top + bottom, x.shape[1] + left + right)
     if padded[0] < span[0] or padded[1] < span[1]:
@@ -45,6 +45,11 @@ def conv2d(
     centred, weights = x.astype(np.float64) - x_zp, w.astype(np.float64) - w_zp
     sums = window_sums(centred, weights, stride=stride, dilation=dilation, padding=padding, groups=groups)
     return (sums.astype(np.int64) + bias).astype(np.int32)
+
+
+def _span(kernel: Pair, dilation: Pair) -> Pair:
+    """Rows and columns from a window's first tap to its last."""
+    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
 
 
 def window_sums(
@@ -61,7 +66,7 @@ def window_sums(
     Of integers of nine bits it is exact: their magnitudes add up to less than 2^53 below 2^37 taps.
     """
     outputs, kh, kw, channels = w.shape
-    span = ((kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1)
+    span = _span((kh, kw), dilation)
     top, bottom, left, right = padding
     centred = np.pad(x, ((top, bottom), (left, right), (0, 0)))
     windows = sliding_window_view(centred, span, axis=(0, 1))

@@ -48,7 +48,7 @@ class Speed:
 def side_by_side(network: Network, config: Config, seed: int) -> tuple[Speed, Measured]:
     """Run a network bare, checked, bare and checked, and some of it with the peer's memory. Of two runs the
     faster counts: what else the machine does slows one down, not both. Raises RuntimeError if they do not all
-    take the same number of cycles."""
+    take the same number of cycles, or compare alike."""
     parameters = job.chip(measure.NAME, config, MEMORY // config.n, "verilator").params
     print("  building the bare chip", flush=True)
     program = raw.build(parameters)
@@ -67,6 +67,8 @@ def side_by_side(network: Network, config: Config, seed: int) -> tuple[Speed, Me
         took = f"{checked.result.cycles} and {again.result.cycles}"
         counts = f"{first.cycles} and {second.cycles} cycles, the checked one {took}"
         raise RuntimeError(f"the bare chip took {counts}")
+    if checked.result.mismatches != again.result.mismatches:
+        raise RuntimeError(f"{again.result.mismatches} mismatches, and {checked.result.mismatches} before")
     best = first.cycles / min(first.seconds, second.seconds)
     core = {name: value for name, value in parameters.items() if name != "MEM_WORDS"}
     other = peer.measure(core, IMAGE, *compiled.programs[0], seed)
